@@ -1,0 +1,199 @@
+//! Group commit: requests that arrive while one batch is being committed become the next batch.
+//!
+//! One transaction is in flight per queue. It holds the contested row locks once for the whole batch and pays for one
+//! commit, so the safest way is also the fastest. There is no timer: a request that finds the queue idle starts at
+//! once. Every request is answered after its batch is committed, and never before.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use tokio::sync::oneshot;
+
+use crate::database::Database;
+use crate::database::tx::{BatchTx, CommitOutcome, Tries};
+use crate::fault::Fault;
+
+/// One kind of contested work, done for many requests at a time.
+pub trait Batch: 'static {
+    type Item: 'static;
+    type Reply: From<Fault> + 'static;
+
+    /// Names the work in logs and metrics.
+    const NAME: &'static str;
+
+    /// Does the work for all `items` inside `tx` and gives one reply per item, in their order. The caller commits.
+    ///
+    /// May be called again with the same items after a rollback, together or one by one: it must keep no state of its
+    /// own. Rows are locked in a sorted order, so that two processes cannot deadlock.
+    fn run(
+        &self,
+        tx: &mut BatchTx,
+        items: &[Self::Item],
+    ) -> impl Future<Output = sqlx::Result<Vec<Self::Reply>>>;
+}
+
+/// How much may wait, and how much is taken at once.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLimits {
+    /// Requests waiting beyond this number are refused at once with [`Fault::Overloaded`].
+    pub queue: usize,
+    /// The largest batch: bounds how long a row stays locked and how much work one fault can undo.
+    pub batch: usize,
+}
+
+impl Default for BatchLimits {
+    fn default() -> Self {
+        Self { queue: 4096, batch: 256 }
+    }
+}
+
+/// The queue of an actor, bound to the actor's thread.
+pub struct BatchQueue<B: Batch> {
+    shared: Rc<Shared<B>>,
+}
+
+struct Shared<B: Batch> {
+    work: B,
+    database: Database,
+    limits: BatchLimits,
+    state: RefCell<State<B>>,
+}
+
+struct State<B: Batch> {
+    waiting: VecDeque<Waiting<B>>,
+    running: bool,
+}
+
+struct Waiting<B: Batch> {
+    item: B::Item,
+    since: Instant,
+    answer: oneshot::Sender<B::Reply>,
+}
+
+impl<B: Batch> BatchQueue<B> {
+    pub fn new(work: B, database: Database, limits: BatchLimits) -> Self {
+        let state = RefCell::new(State { waiting: VecDeque::new(), running: false });
+        Self { shared: Rc::new(Shared { work, database, limits, state }) }
+    }
+
+    /// Queues `item` and gives the future of its reply. The work goes on if the future is dropped.
+    pub fn submit(&self, item: B::Item) -> impl Future<Output = B::Reply> + 'static {
+        let (answer, reply) = oneshot::channel();
+        let mut state = self.shared.state.borrow_mut();
+        let admitted = state.waiting.len() < self.shared.limits.queue;
+        if admitted {
+            state.waiting.push_back(Waiting { item, since: Instant::now(), answer });
+            if !state.running {
+                state.running = true;
+                actix::spawn(drive(Rc::clone(&self.shared)));
+            }
+        } else {
+            metrics::counter!("batch_refused_total", "actor" => B::NAME).increment(1);
+        }
+        async move {
+            if !admitted {
+                return Fault::Overloaded.into();
+            }
+            // The sender is dropped unanswered only when the whole thread ends.
+            reply.await.unwrap_or_else(|_| Fault::OutcomeUnknown.into())
+        }
+    }
+}
+
+/// Runs batches until nothing waits.
+async fn drive<B: Batch>(shared: Rc<Shared<B>>) {
+    loop {
+        let batch: Vec<Waiting<B>> = {
+            let mut state = shared.state.borrow_mut();
+            let size = state.waiting.len().min(shared.limits.batch);
+            if size == 0 {
+                state.running = false;
+                return;
+            }
+            metrics::gauge!("batch_queue_depth", "actor" => B::NAME).set(state.waiting.len() as f64);
+            state.waiting.drain(..size).collect()
+        };
+        if let Some(oldest) = batch.first() {
+            metrics::histogram!("batch_wait_seconds", "actor" => B::NAME)
+                .record(oldest.since.elapsed().as_secs_f64());
+        }
+        metrics::histogram!("batch_size", "actor" => B::NAME).record(batch.len() as f64);
+
+        let (items, answers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|waiting| (waiting.item, waiting.answer)).unzip();
+        let replies = run_isolating(&shared, &items).await;
+        for (answer, reply) in answers.into_iter().zip(replies) {
+            // A client that went away does not undo its work.
+            let _gone = answer.send(reply);
+        }
+    }
+}
+
+/// Runs all items together; where one of them spoils the batch, each on its own, so that only that one fails.
+async fn run_isolating<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Vec<B::Reply> {
+    match run_once(shared, items).await {
+        Ok(replies) => replies,
+        Err(Spoiled::All(fault)) => items.iter().map(|_| fault.clone().into()).collect(),
+        Err(Spoiled::ByAnItem(fault)) if items.len() == 1 => vec![fault.into()],
+        Err(Spoiled::ByAnItem(fault)) => {
+            metrics::counter!("batch_isolated_total", "actor" => B::NAME).increment(1);
+            tracing::warn!(actor = B::NAME, size = items.len(), %fault, "a batch failed; running its items one by one");
+            let mut replies = Vec::with_capacity(items.len());
+            for item in items {
+                replies.push(match run_once(shared, std::slice::from_ref(item)).await {
+                    Ok(mut reply) => reply.pop().unwrap_or_else(|| Fault::internal("no reply").into()),
+                    Err(Spoiled::All(fault) | Spoiled::ByAnItem(fault)) => fault.into(),
+                });
+            }
+            replies
+        }
+    }
+}
+
+enum Spoiled {
+    /// Another grouping of the items would fare no better.
+    All(Fault),
+    /// One of the items cannot be done, or panics; the others may be fine. Nothing was committed.
+    ByAnItem(Fault),
+}
+
+async fn run_once<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Result<Vec<B::Reply>, Spoiled> {
+    let mut tries = Tries::new();
+    loop {
+        // A panic unwinds out of `run` only, which comes before the commit: the transaction is rolled back.
+        let attempt = AssertUnwindSafe(async {
+            let mut tx = shared.database.batch_tx().await?;
+            let replies = shared.work.run(&mut tx, items).await?;
+            Ok::<_, sqlx::Error>((tx, replies))
+        });
+        let error = match attempt.catch_unwind().await {
+            Err(_) => return Err(Spoiled::ByAnItem(Fault::internal("a panic while working on a batch"))),
+            Ok(Ok((_, replies))) if replies.len() != items.len() => {
+                return Err(Spoiled::All(Fault::internal(
+                    "a batch gave another number of replies than it had items",
+                )));
+            }
+            Ok(Ok((tx, replies))) => {
+                let begun = Instant::now();
+                let outcome = tx.commit(&shared.database).await;
+                metrics::histogram!("batch_commit_seconds", "actor" => B::NAME)
+                    .record(begun.elapsed().as_secs_f64());
+                match outcome {
+                    CommitOutcome::Committed => return Ok(replies),
+                    CommitOutcome::Unknown => return Err(Spoiled::All(Fault::OutcomeUnknown)),
+                    CommitOutcome::Aborted(error) => error,
+                }
+            }
+            Ok(Err(error)) => error,
+        };
+        match crate::fault::kind_of(&error) {
+            crate::fault::FailureKind::Statement => return Err(Spoiled::ByAnItem(error.into())),
+            _ => tries.again_after(error).map_err(Spoiled::All)?,
+        }
+    }
+}

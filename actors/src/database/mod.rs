@@ -1,0 +1,189 @@
+//! The connections to PostgreSQL, and the only ways to open a transaction on them.
+//!
+//! Every connection works under the role `primetech_app`, whatever role the URL logs in as, so that row-level security
+//! holds. A store function takes one of the transactions of [`tx`], never a pool.
+
+pub mod tx;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
+
+use crate::fault::Fault;
+use crate::tenancy::TenantScope;
+use tx::{BatchTx, PlatformTx, TenantTx};
+
+/// The role without the right to bypass row-level security. Made by the first migration.
+pub const APPLICATION_ROLE: &str = "primetech_app";
+
+/// How long a request may wait for a free connection before it is told that the database cannot serve it.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long one statement may run: longer than any should, shorter than a client's patience.
+const STATEMENT_TIMEOUT_MS: &str = "15000";
+
+/// A connection pool to the product's database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pool: PgPool,
+}
+
+/// The database URL cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("DATABASE_URL is not a PostgreSQL URL")]
+pub struct InvalidDatabaseUrl;
+
+impl Database {
+    /// A pool of at most `max_connections`. Connects when first used, so it succeeds while the database is down.
+    pub fn connect_lazy(url: &SecretString, max_connections: u32) -> Result<Self, InvalidDatabaseUrl> {
+        let options = PgConnectOptions::from_str(url.expose_secret())
+            .map_err(|_| InvalidDatabaseUrl)?
+            .application_name("primetech")
+            .statement_cache_capacity(256)
+            .options([
+                ("statement_timeout", STATEMENT_TIMEOUT_MS),
+                // A transaction whose process hangs must not hold its row locks for ever.
+                ("idle_in_transaction_session_timeout", "30000"),
+            ])
+            // Errors are logged once, where a request is answered.
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            // A broken connection is found by its first statement, and the work is then tried on another.
+            .test_before_acquire(false)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    // A constant: the role is never taken from outside.
+                    sqlx::raw_sql("SET ROLE primetech_app").execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(Self { pool })
+    }
+
+    /// A transaction that sees one tenant's rows.
+    pub async fn tenant_tx(&self, scope: &TenantScope) -> sqlx::Result<TenantTx> {
+        TenantTx::begin(&self.pool, scope).await
+    }
+
+    /// A transaction that sees the rows of several tenants, for a batch of their requests.
+    pub async fn batch_tx(&self) -> sqlx::Result<BatchTx> {
+        BatchTx::begin(&self.pool).await
+    }
+
+    /// A transaction of the platform itself: sees the tables with a `platform_*` policy, no tenant's.
+    pub async fn platform_tx(&self) -> sqlx::Result<PlatformTx> {
+        PlatformTx::begin(&self.pool).await
+    }
+
+    /// Reads in one transaction. A connection that turns out to be broken costs another try, not an error.
+    pub async fn read<T>(
+        &self,
+        scope: &TenantScope,
+        mut work: impl AsyncFnMut(&mut TenantTx) -> sqlx::Result<T>,
+    ) -> Result<T, Fault> {
+        let mut tries = tx::Tries::new();
+        loop {
+            let attempt = async {
+                let mut transaction = self.tenant_tx(scope).await?;
+                let value = work(&mut transaction).await?;
+                transaction.end_read().await?;
+                Ok(value)
+            };
+            match attempt.await {
+                Ok(value) => return Ok(value),
+                Err(error) => tries.again_after(error)?,
+            }
+        }
+    }
+
+    /// Runs `work` in one transaction: an inner `Ok` is committed, an inner `Err` (a refusal) rolled back.
+    ///
+    /// Conflicts and broken connections before the commit are tried again. A commit whose answer is lost is looked up;
+    /// [`Fault::OutcomeUnknown`] only where PostgreSQL cannot be asked.
+    pub async fn write<T, E>(
+        &self,
+        scope: &TenantScope,
+        mut work: impl AsyncFnMut(&mut TenantTx) -> sqlx::Result<Result<T, E>>,
+    ) -> Result<T, E>
+    where
+        E: From<Fault>,
+    {
+        let mut tries = tx::Tries::new();
+        loop {
+            let attempt = async {
+                let mut transaction = self.tenant_tx(scope).await?;
+                transaction.assign_xid().await?;
+                match work(&mut transaction).await? {
+                    Ok(value) => Ok((Ok(value), Some(transaction))),
+                    Err(refusal) => Ok((Err(refusal), None)),
+                }
+            };
+            match attempt.await {
+                Ok((Ok(value), Some(transaction))) => match transaction.commit(self).await {
+                    tx::CommitOutcome::Committed => return Ok(value),
+                    tx::CommitOutcome::Aborted(error) => tries.again_after(error).map_err(E::from)?,
+                    tx::CommitOutcome::Unknown => return Err(Fault::OutcomeUnknown.into()),
+                },
+                Ok((Err(refusal), _)) => return Err(refusal),
+                Ok((Ok(_), None)) => unreachable!("an accepted value always comes with its transaction"),
+                Err(error) => tries.again_after(error).map_err(E::from)?,
+            }
+        }
+    }
+
+    /// Asks the database whether it is there and whether this connection's role is the right one.
+    pub async fn check(&self) -> Result<(), Fault> {
+        let (bypasses,): (bool,) =
+            sqlx::query_as("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+                .fetch_one(&self.pool)
+                .await?;
+        if bypasses {
+            return Err(Fault::internal("the application's database role can bypass row-level security"));
+        }
+        Ok(())
+    }
+
+    /// The schema's newest migration, or none where there is no schema yet.
+    pub async fn schema_version(&self) -> Result<Option<i64>, Fault> {
+        let answer: Result<(Option<i64>,), _> =
+            sqlx::query_as("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&self.pool)
+                .await;
+        match answer {
+            Ok((version,)) => Ok(version),
+            // undefined_table: never migrated
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Connections in use and open, for metrics.
+    pub fn pool_use(&self) -> (u32, u32) {
+        let open = self.pool.size();
+        (open.saturating_sub(u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX)), open)
+    }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// A single connection as the role that owns the schema, for migrations and the operator's commands.
+pub async fn connect_as_owner(url: &SecretString) -> Result<sqlx::PgConnection, Fault> {
+    let options = PgConnectOptions::from_str(url.expose_secret())
+        .map_err(|error| Fault::internal(Arc::from(error.to_string())))?
+        .application_name("primetech-cli")
+        .disable_statement_logging();
+    Ok(sqlx::PgConnection::connect_with(&options).await?)
+}

@@ -1,0 +1,223 @@
+//! Transactions that see only what their type says, and what became of a commit.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgPool;
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+use uuid::Uuid;
+
+use super::Database;
+use crate::fault::{FailureKind, Fault, kind_of};
+use crate::tenancy::TenantScope;
+
+/// Work on a fresh connection is tried this often in all. After a restart of PostgreSQL each pooled connection is
+/// broken until its first statement has failed.
+const MAX_TRIES: u32 = 4;
+
+/// How long a commit whose answer was lost is looked up.
+const OUTCOME_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Counts the tries at one piece of work.
+pub(crate) struct Tries(u32);
+
+impl Tries {
+    pub(crate) fn new() -> Self {
+        Self(0)
+    }
+
+    /// Allows another try after an error that another try can mend; otherwise the fault to answer with.
+    /// Only for errors that came before a COMMIT was sent, or that are known to have aborted the transaction.
+    pub(crate) fn again_after(&mut self, error: sqlx::Error) -> Result<(), Fault> {
+        self.0 += 1;
+        let worth_it = match kind_of(&error) {
+            // Waiting for a connection took its whole timeout already.
+            FailureKind::Connection => !matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed),
+            FailureKind::Conflict => true,
+            FailureKind::Statement => false,
+        };
+        if worth_it && self.0 < MAX_TRIES { Ok(()) } else { Err(error.into()) }
+    }
+}
+
+/// What became of a transaction.
+#[derive(Debug)]
+pub(crate) enum CommitOutcome {
+    Committed,
+    /// Certainly rolled back.
+    Aborted(sqlx::Error),
+    /// PostgreSQL could not be asked.
+    Unknown,
+}
+
+/// A transaction that sees the rows of one tenant.
+pub struct TenantTx {
+    transaction: Transaction<'static, Postgres>,
+    tenant_id: Uuid,
+    xid: Option<String>,
+}
+
+impl TenantTx {
+    pub(super) async fn begin(pool: &PgPool, scope: &TenantScope) -> sqlx::Result<Self> {
+        let tenant_id = scope.tenant_id();
+        // Formatted from a UUID: hexadecimal digits and dashes only. One round trip for both statements.
+        let begin = format!("BEGIN; SELECT set_config('app.tenant_ids', '{tenant_id}', true)");
+        let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
+        Ok(Self { transaction, tenant_id, xid: None })
+    }
+
+    /// The tenant whose rows are seen: the first parameter of every query.
+    pub fn tenant_id(&self) -> Uuid {
+        self.tenant_id
+    }
+
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// Learns the transaction's id, so that a lost answer to its commit can be looked up.
+    pub(crate) async fn assign_xid(&mut self) -> sqlx::Result<()> {
+        self.xid = Some(current_xid(&mut self.transaction).await?);
+        Ok(())
+    }
+
+    /// Ends a transaction that wrote nothing.
+    pub(crate) async fn end_read(self) -> sqlx::Result<()> {
+        self.transaction.commit().await
+    }
+
+    pub(crate) async fn commit(self, database: &Database) -> CommitOutcome {
+        commit(database, self.transaction, self.xid).await
+    }
+}
+
+/// A transaction for a batch of requests, which sees the rows of the tenants that it was told of.
+pub struct BatchTx {
+    transaction: Transaction<'static, Postgres>,
+    xid: Option<String>,
+}
+
+impl BatchTx {
+    pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Self> {
+        Ok(Self { transaction: pool.begin().await?, xid: None })
+    }
+
+    /// Opens the rows of `tenants`, in place of those opened before.
+    pub(crate) async fn open_tenants(&mut self, tenants: impl Iterator<Item = Uuid>) -> sqlx::Result<()> {
+        sqlx::query("SELECT set_config('app.tenant_ids', $1, true)")
+            .bind(joined(tenants))
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// The same, for a batch that certainly writes: learns the transaction's id in the same round trip.
+    pub(crate) async fn open_tenants_to_write(
+        &mut self,
+        tenants: impl Iterator<Item = Uuid>,
+    ) -> sqlx::Result<()> {
+        let (_, xid): (String, String) =
+            sqlx::query_as("SELECT set_config('app.tenant_ids', $1, true), pg_current_xact_id()::text")
+                .bind(joined(tenants))
+                .fetch_one(&mut *self.transaction)
+                .await?;
+        self.xid = Some(xid);
+        Ok(())
+    }
+
+    /// Opens the tables that route what names no tenant yet (provider events), and learns the transaction's id.
+    pub(crate) async fn open_platform_to_write(&mut self) -> sqlx::Result<()> {
+        let (_, xid): (String, String) =
+            sqlx::query_as("SELECT set_config('app.scope', 'platform', true), pg_current_xact_id()::text")
+                .fetch_one(&mut *self.transaction)
+                .await?;
+        self.xid = Some(xid);
+        Ok(())
+    }
+
+    /// To be called before the first write of a batch that may turn out to write nothing.
+    pub(crate) async fn assign_xid(&mut self) -> sqlx::Result<()> {
+        self.xid = Some(current_xid(&mut self.transaction).await?);
+        Ok(())
+    }
+
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    pub(crate) async fn commit(self, database: &Database) -> CommitOutcome {
+        commit(database, self.transaction, self.xid).await
+    }
+}
+
+/// A transaction of the platform itself.
+pub struct PlatformTx {
+    transaction: Transaction<'static, Postgres>,
+}
+
+impl PlatformTx {
+    pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Self> {
+        let transaction = pool.begin_with("BEGIN; SELECT set_config('app.scope', 'platform', true)").await?;
+        Ok(Self { transaction })
+    }
+
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// For work that may be done twice without harm, so that a lost answer needs no looking up.
+    pub(crate) async fn commit(self) -> sqlx::Result<()> {
+        self.transaction.commit().await
+    }
+}
+
+fn joined(tenants: impl Iterator<Item = Uuid>) -> String {
+    let mut ids: Vec<Uuid> = tenants.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",")
+}
+
+async fn current_xid(connection: &mut PgConnection) -> sqlx::Result<String> {
+    let (xid,): (String,) = sqlx::query_as("SELECT pg_current_xact_id()::text").fetch_one(connection).await?;
+    Ok(xid)
+}
+
+async fn commit(
+    database: &Database,
+    transaction: Transaction<'static, Postgres>,
+    xid: Option<String>,
+) -> CommitOutcome {
+    let error = match transaction.commit().await {
+        Ok(()) => return CommitOutcome::Committed,
+        Err(error) => error,
+    };
+    match (kind_of(&error), xid) {
+        // PostgreSQL answered: it refused the commit (a deferred constraint, a conflict).
+        (FailureKind::Statement | FailureKind::Conflict, _) => CommitOutcome::Aborted(error),
+        // Nothing was written, so nothing can be lost.
+        (FailureKind::Connection, None) => CommitOutcome::Aborted(error),
+        (FailureKind::Connection, Some(xid)) => look_up(database, &xid, error).await,
+    }
+}
+
+/// Asks PostgreSQL what became of transaction `xid`, whose commit was sent and not answered.
+async fn look_up(database: &Database, xid: &str, error: sqlx::Error) -> CommitOutcome {
+    let search = async {
+        loop {
+            let status: Result<(Option<String>,), _> =
+                sqlx::query_as("SELECT pg_xact_status($1::text::xid8)")
+                    .bind(xid)
+                    .fetch_one(database.pool())
+                    .await;
+            match status.as_ref().map(|(status,)| status.as_deref()) {
+                Ok(Some("committed")) => return CommitOutcome::Committed,
+                Ok(Some("aborted")) => return CommitOutcome::Aborted(error),
+                // Too old to be remembered: cannot be, it was just made.
+                Ok(None) => return CommitOutcome::Unknown,
+                // Still in progress, or the server is not back yet.
+                Ok(Some(_)) | Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    tokio::time::timeout(OUTCOME_PATIENCE, search).await.unwrap_or(CommitOutcome::Unknown)
+}
