@@ -13,3 +13,5 @@ pub mod invalidation;
 pub mod random;
 pub mod shard;
 pub mod tenancy;
+pub mod outbox;
+pub mod session;

@@ -1,0 +1,278 @@
+use actix::{Actor, Context, Handler, ResponseFuture};
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::messages::*;
+use super::password::Hasher;
+use super::store::{self, NewSession, NewUser};
+use super::token::{MailTokenKind, SessionToken, TokenSecret};
+use crate::clock::SharedClock;
+use crate::database::Database;
+use crate::fault::Fault;
+use crate::outbox::{NewMessage, OutboxSignal, enqueue};
+use crate::random;
+
+/// A session ends after this long without use …
+pub(super) const IDLE_LIFETIME: TimeDelta = TimeDelta::days(14);
+/// … which is written down at most once in this time …
+pub(super) const EXTEND_AFTER: TimeDelta = TimeDelta::days(1);
+/// … and after this long in any case.
+const LONGEST_LIFETIME: TimeDelta = TimeDelta::days(90);
+
+const VERIFICATION_LIFETIME: TimeDelta = TimeDelta::hours(24);
+const RESET_LIFETIME: TimeDelta = TimeDelta::hours(1);
+
+#[derive(Clone)]
+pub struct SessionSettings {
+    pub secret: TokenSecret,
+    /// Password hashes computed at the same time.
+    pub hashes_at_once: usize,
+}
+
+/// Owns users and sessions. Its operations touch rows of one user each, so they run side by side; what must not
+/// happen twice (an address taken, a token used) is decided by the rows themselves.
+#[derive(Clone)]
+pub struct SessionActor {
+    database: Database,
+    clock: SharedClock,
+    secret: TokenSecret,
+    hasher: Hasher,
+    outbox: OutboxSignal,
+}
+
+impl SessionActor {
+    pub fn new(
+        database: Database,
+        clock: SharedClock,
+        settings: &SessionSettings,
+        outbox: OutboxSignal,
+    ) -> Result<Self, Fault> {
+        let hasher = Hasher::new(settings.hashes_at_once)?;
+        Ok(Self { database, clock, secret: settings.secret.clone(), hasher, outbox })
+    }
+
+    fn new_session(&self, user: &User, now: DateTime<Utc>) -> (SessionToken, NewSession) {
+        let token = SessionToken::generate();
+        let session = NewSession {
+            id: random::row_id(now),
+            token_hash: self.secret.session_hash(token.expose()),
+            user_id: user.id,
+            created_at: now,
+            expires_at: now + IDLE_LIFETIME,
+        };
+        (token, session)
+    }
+
+    async fn register(self, message: Register) -> Result<SignedIn, RegisterError> {
+        let Register { scope, email, password, name } = message;
+        let password_hash = self.hasher.hash(password).await?;
+        let now = self.clock.now();
+        let user = User {
+            id: random::row_id(now),
+            email,
+            name,
+            role: Role::Customer,
+            email_verified: false,
+            created_at: now,
+        };
+        let (token, session) = self.new_session(&user, now);
+        let token_id = random::opaque_id();
+        let kind = MailTokenKind::VerifyEmail;
+        let token_hash = self.secret.mail_hash(kind, self.secret.mail_token(kind, token_id).expose());
+        self.database
+            .write(&scope, async |tx| {
+                if !store::insert_user(tx, &NewUser { user: &user, password_hash: &password_hash }).await? {
+                    return Ok(Err(RegisterError::EmailTaken));
+                }
+                store::insert_session(tx, &session).await?;
+                let expires_at = now + VERIFICATION_LIFETIME;
+                store::replace_mail_token(tx, kind, token_id, user.id, &token_hash, now, expires_at).await?;
+                let message = NewMessage {
+                    tenant_id: tx.tenant_id(),
+                    topic: "mail.verify-email",
+                    payload: json!({ "userId": user.id, "tokenId": token_id }),
+                };
+                enqueue(tx.connection(), now, &[message]).await?;
+                Ok(Ok(()))
+            })
+            .await?;
+        self.outbox.raise();
+        Ok(SignedIn { user, token, expires_at: session.expires_at })
+    }
+
+    async fn login(self, message: Login) -> Result<SignedIn, LoginError> {
+        let Login { scope, email, password } = message;
+        let found = self.database.read(&scope, async |tx| store::find_credentials(tx, &email).await).await?;
+        let stored = found.as_ref().map(|(_, password_hash)| password_hash.clone());
+        let matches = self.hasher.verify(password, stored).await?;
+        let Some((user, _)) = found.filter(|_| matches) else {
+            return Err(LoginError::InvalidCredentials);
+        };
+        let now = self.clock.now();
+        let (token, session) = self.new_session(&user, now);
+        self.database
+            .write(&scope, async |tx| store::insert_session(tx, &session).await.map(Ok::<_, LoginError>))
+            .await?;
+        Ok(SignedIn { user, token, expires_at: session.expires_at })
+    }
+
+    async fn logout(self, message: Logout) -> Result<(), Fault> {
+        let token_hash = self.secret.session_hash(&message.token);
+        let now = self.clock.now();
+        self.database
+            .write(&message.scope, async |tx| store::revoke_session(tx, &token_hash, now).await.map(Ok))
+            .await
+    }
+
+    async fn verify_email(self, message: VerifyEmail) -> Result<User, TokenError> {
+        let kind = MailTokenKind::VerifyEmail;
+        let token_hash = self.secret.mail_hash(kind, &message.token);
+        let now = self.clock.now();
+        self.database
+            .write(&message.scope, async |tx| match store::use_mail_token(tx, kind, &token_hash, now).await? {
+                Some(user_id) => Ok(Ok(store::mark_email_verified(tx, user_id, now).await?)),
+                None => Ok(Err(TokenError::InvalidToken)),
+            })
+            .await
+    }
+
+    async fn request_password_reset(self, message: RequestPasswordReset) -> Result<(), Fault> {
+        let RequestPasswordReset { scope, email } = message;
+        let now = self.clock.now();
+        let kind = MailTokenKind::ResetPassword;
+        let token_id = random::opaque_id();
+        let token_hash = self.secret.mail_hash(kind, self.secret.mail_token(kind, token_id).expose());
+        self.database
+            .write(&scope, async |tx| {
+                // A message is written either way, and dropped at delivery where there is no such user: the
+                // request does the same work and takes as long.
+                let user_id = store::find_credentials(tx, &email).await?.map(|(user, _)| user.id);
+                if let Some(user_id) = user_id {
+                    let expires_at = now + RESET_LIFETIME;
+                    store::replace_mail_token(tx, kind, token_id, user_id, &token_hash, now, expires_at).await?;
+                }
+                let message = NewMessage {
+                    tenant_id: tx.tenant_id(),
+                    topic: "mail.reset-password",
+                    payload: json!({ "userId": user_id, "tokenId": token_id }),
+                };
+                enqueue(tx.connection(), now, &[message]).await?;
+                Ok(Ok::<_, Fault>(()))
+            })
+            .await?;
+        self.outbox.raise();
+        Ok(())
+    }
+
+    async fn reset_password(self, message: ResetPassword) -> Result<(), TokenError> {
+        let kind = MailTokenKind::ResetPassword;
+        let token_hash = self.secret.mail_hash(kind, &message.token);
+        let scope = message.scope;
+        // Looked at first: an invented token must not buy the work of hashing.
+        let now = self.clock.now();
+        let live =
+            self.database.read(&scope, async |tx| store::mail_token_is_live(tx, kind, &token_hash, now).await).await?;
+        if !live {
+            return Err(TokenError::InvalidToken);
+        }
+        let password_hash = self.hasher.hash(message.password).await?;
+        let now = self.clock.now();
+        self.database
+            .write(&scope, async |tx| match store::use_mail_token(tx, kind, &token_hash, now).await? {
+                Some(user_id) => {
+                    store::set_password(tx, user_id, &password_hash).await?;
+                    store::revoke_sessions_of(tx, user_id, now).await?;
+                    Ok(Ok(()))
+                }
+                None => Ok(Err(TokenError::InvalidToken)),
+            })
+            .await
+    }
+}
+
+impl Actor for SessionActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Register> for SessionActor {
+    type Result = ResponseFuture<Result<SignedIn, RegisterError>>;
+
+    fn handle(&mut self, message: Register, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.clone().register(message))
+    }
+}
+
+impl Handler<Login> for SessionActor {
+    type Result = ResponseFuture<Result<SignedIn, LoginError>>;
+
+    fn handle(&mut self, message: Login, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.clone().login(message))
+    }
+}
+
+impl Handler<Logout> for SessionActor {
+    type Result = ResponseFuture<Result<(), Fault>>;
+
+    fn handle(&mut self, message: Logout, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.clone().logout(message))
+    }
+}
+
+impl Handler<VerifyEmail> for SessionActor {
+    type Result = ResponseFuture<Result<User, TokenError>>;
+
+    fn handle(&mut self, message: VerifyEmail, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.clone().verify_email(message))
+    }
+}
+
+impl Handler<RequestPasswordReset> for SessionActor {
+    type Result = ResponseFuture<Result<(), Fault>>;
+
+    fn handle(&mut self, message: RequestPasswordReset, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.clone().request_password_reset(message))
+    }
+}
+
+impl Handler<ResetPassword> for SessionActor {
+    type Result = ResponseFuture<Result<(), TokenError>>;
+
+    fn handle(&mut self, message: ResetPassword, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.clone().reset_password(message))
+    }
+}
+
+impl Handler<FindSession> for SessionActor {
+    type Result = ResponseFuture<Result<Option<Session>, Fault>>;
+
+    fn handle(&mut self, message: FindSession, _: &mut Self::Context) -> Self::Result {
+        let database = self.database.clone();
+        let now = self.clock.now();
+        Box::pin(async move {
+            let FindSession { scope, token_hash } = message;
+            database.read(&scope, async |tx| store::find_session(tx, scope, &token_hash, now).await).await
+        })
+    }
+}
+
+impl Handler<ExtendSession> for SessionActor {
+    type Result = ResponseFuture<Result<(), Fault>>;
+
+    fn handle(&mut self, message: ExtendSession, _: &mut Self::Context) -> Self::Result {
+        let database = self.database.clone();
+        let expires_at = (self.clock.now() + IDLE_LIFETIME).min(message.created_at + LONGEST_LIFETIME);
+        Box::pin(async move {
+            database
+                .write(&message.scope, async |tx| {
+                    store::extend_session(tx, message.session_id, expires_at).await.map(Ok)
+                })
+                .await
+        })
+    }
+}
+
+/// For commands that make a user outright.
+pub async fn hash_password(password: SecretString) -> Result<String, Fault> {
+    Hasher::new(1)?.hash(password).await
+}

@@ -1,0 +1,172 @@
+use std::fmt;
+
+use actix::Message;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::token::SessionToken;
+use crate::fault::Fault;
+use crate::tenancy::TenantScope;
+
+/// What a user may do: each role may do all that the ones before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Role {
+    Customer,
+    Admin,
+}
+
+impl Role {
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "CUSTOMER" => Some(Self::Customer),
+            "ADMIN" => Some(Self::Admin),
+            _ => None,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "CUSTOMER",
+            Self::Admin => "ADMIN",
+        }
+    }
+}
+
+/// A user as the API shows it. `Debug` keeps the address and name to itself.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    pub id: Uuid,
+    pub email: String,
+    pub name: Option<String>,
+    pub role: Role,
+    pub email_verified: bool,
+    pub created_at: DateTime<Utc>,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("User").field("id", &self.id).field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+/// A session that was found to be alive: proof of who is asking, and for which tenant.
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub(super) scope: TenantScope,
+    pub session_id: Uuid,
+    pub user: User,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) expires_at: DateTime<Utc>,
+}
+
+impl Session {
+    pub fn scope(&self) -> TenantScope {
+        self.scope
+    }
+}
+
+/// A user who has just signed in, and the token for the cookie.
+#[derive(Debug)]
+pub struct SignedIn {
+    pub user: User,
+    pub token: SessionToken,
+    pub expires_at: DateTime<Utc>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Makes a user of role CUSTOMER, signs it in and sends the verification mail.
+#[derive(Message)]
+#[rtype(result = "Result<SignedIn, RegisterError>")]
+pub struct Register {
+    pub scope: TenantScope,
+    /// Folded to lower case.
+    pub email: String,
+    pub password: SecretString,
+    pub name: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// The same for an unknown address and a wrong password, and as slow.
+    #[error("invalid credentials")]
+    InvalidCredentials,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<SignedIn, LoginError>")]
+pub struct Login {
+    pub scope: TenantScope,
+    pub email: String,
+    pub password: SecretString,
+}
+
+/// Revokes the session of `token`, if there is one.
+#[derive(Message)]
+#[rtype(result = "Result<(), Fault>")]
+pub struct Logout {
+    pub scope: TenantScope,
+    pub token: String,
+}
+
+/// Looks a token up in the database. [`super::SessionDirectory`] asks this where its cache has no answer.
+#[derive(Message)]
+#[rtype(result = "Result<Option<Session>, Fault>")]
+pub(super) struct FindSession {
+    pub scope: TenantScope,
+    pub token_hash: [u8; 32],
+}
+
+/// Moves a session's expiry forward after use.
+#[derive(Message)]
+#[rtype(result = "Result<(), Fault>")]
+pub(super) struct ExtendSession {
+    pub scope: TenantScope,
+    pub session_id: Uuid,
+    pub created_at: DateTime<Utc>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Unknown, used, superseded or expired: one answer for all.
+    #[error("the token is not valid")]
+    InvalidToken,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<User, TokenError>")]
+pub struct VerifyEmail {
+    pub scope: TenantScope,
+    pub token: String,
+}
+
+/// Sends a reset mail if the address belongs to a user; the answer does not tell.
+#[derive(Message)]
+#[rtype(result = "Result<(), Fault>")]
+pub struct RequestPasswordReset {
+    pub scope: TenantScope,
+    pub email: String,
+}
+
+/// Sets a new password and ends every session of the user.
+#[derive(Message)]
+#[rtype(result = "Result<(), TokenError>")]
+pub struct ResetPassword {
+    pub scope: TenantScope,
+    pub token: String,
+    pub password: SecretString,
+}

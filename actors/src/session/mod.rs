@@ -1,0 +1,16 @@
+//! Accounts: users, their sessions, and the tokens that mails carry.
+//!
+//! Owns the tables `users`, `sessions`, `email_verification_tokens` and `password_reset_tokens`. Passwords are hashed
+//! with argon2id off the async threads; tokens are stored as hashes only.
+
+mod actor;
+mod directory;
+mod messages;
+pub mod password;
+mod store;
+mod token;
+
+pub use actor::{SessionActor, SessionSettings};
+pub use directory::SessionDirectory;
+pub use messages::*;
+pub use token::{MailToken, MailTokenKind, SessionToken, TokenSecret};

@@ -1,0 +1,134 @@
+//! Passwords: which are strong enough, and their hashing with argon2id, bounded and off the async threads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+
+use crate::fault::Fault;
+
+/// Fewest and most characters of a password (contract, "Locked: auth").
+pub const LENGTH: std::ops::RangeInclusive<usize> = 10..=128;
+
+/// Callers that may wait for their turn at hashing. At about 30 ms a hash, the last waits a few seconds.
+const MAX_WAITING: usize = 128;
+
+/// A reason to refuse a password, to be shown to the one who chose it.
+pub fn weakness(password: &str, email: &str) -> Option<&'static str> {
+    let folded = password.to_lowercase();
+    let local_part = email.split('@').next().unwrap_or(email);
+    if folded.contains(email) || (local_part.chars().count() >= 4 && folded.contains(local_part)) {
+        return Some("must not contain the e-mail address");
+    }
+    // Score 2 takes more than a million guesses by someone who knows common passwords and patterns.
+    let estimate = zxcvbn::zxcvbn(password, &[email, local_part]);
+    (estimate.score() < zxcvbn::Score::Two).then_some("is too easy to guess: use more words, or less common ones")
+}
+
+/// Hashes and checks passwords, a bounded number at once.
+#[derive(Clone)]
+pub(super) struct Hasher {
+    turns: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    // Checked in place of an unknown user's, so that both answers take as long.
+    nobody: Arc<str>,
+}
+
+/// OWASP's setting for argon2id: 19 MiB, two passes, one lane.
+fn argon2id() -> Argon2<'static> {
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19 * 1024, 2, 1, None).unwrap_or_default())
+}
+
+fn hash(password: &str) -> Result<String, Fault> {
+    argon2id()
+        .hash_password(password.as_bytes())
+        .map(|hash| hash.to_string())
+        .map_err(|error| Fault::internal(format!("hashing a password: {error}")))
+}
+
+impl Hasher {
+    /// At most `at_once` hashes are computed at the same time.
+    pub(super) fn new(at_once: usize) -> Result<Self, Fault> {
+        Ok(Self {
+            turns: Arc::new(Semaphore::new(at_once.max(1))),
+            waiting: Arc::default(),
+            nobody: hash("a password that nobody has")?.into(),
+        })
+    }
+
+    pub(super) async fn hash(&self, password: SecretString) -> Result<String, Fault> {
+        self.in_turn(move || hash(password.expose_secret())).await
+    }
+
+    /// Whether `password` is the one behind `stored`; with none stored, as slow and false.
+    pub(super) async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool, Fault> {
+        let known = stored.is_some();
+        let stored: Arc<str> = stored.map_or_else(|| Arc::clone(&self.nobody), Into::into);
+        let matches = self
+            .in_turn(move || {
+                let parsed = PasswordHash::new(&stored)
+                    .map_err(|error| Fault::internal(format!("a stored password hash is malformed: {error}")))?;
+                Ok(argon2id().verify_password(password.expose_secret().as_bytes(), &parsed).is_ok())
+            })
+            .await?;
+        Ok(matches && known)
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let _place = Place::take(&self.waiting).ok_or(Fault::Overloaded)?;
+        let _turn = self.turns.acquire().await.map_err(|_| Fault::Overloaded)?;
+        tokio::task::spawn_blocking(work).await.map_err(|_| Fault::internal("hashing a password panicked"))?
+    }
+}
+
+/// A place in the queue, given back when dropped.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(waiting: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(Arc::clone(waiting));
+        (waiting.fetch_add(1, Ordering::AcqRel) < MAX_WAITING).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_passwords_and_ones_with_the_address_are_weak() {
+        for weak in ["password123", "qwertyuiop", "1234567890", "aaaaaaaaaaaa", "jane.doe-2026!x", "XX-jane.doe@shop.example"] {
+            assert!(weakness(weak, "jane.doe@shop.example").is_some(), "{weak}");
+        }
+    }
+
+    #[test]
+    fn long_and_uncommon_passwords_are_strong() {
+        for strong in ["correct horse battery staple", "vR7#kq2!mZp0", "Tr0ub4dor&3-and-more", "s3cure-Passw0rd!"] {
+            assert!(weakness(strong, "jane.doe@shop.example").is_none(), "{strong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_matches_only_its_own_hash() -> Result<(), Fault> {
+        let hasher = Hasher::new(1)?;
+        let stored = hasher.hash("vR7#kq2!mZp0".into()).await?;
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "OWASP's setting");
+        assert!(hasher.verify("vR7#kq2!mZp0".into(), Some(stored.clone())).await?);
+        assert!(!hasher.verify("vR7#kq2!mZp1".into(), Some(stored)).await?);
+        assert!(!hasher.verify("a password that nobody has".into(), None).await?);
+        Ok(())
+    }
+}
