@@ -19,9 +19,12 @@ use crate::database::tx::{BatchTx, CommitOutcome, Tries};
 use crate::fault::Fault;
 
 /// One kind of contested work, done for many requests at a time.
-pub trait Batch: 'static {
+pub trait Batch: Sized + 'static {
     type Item: 'static;
-    type Reply: From<Fault> + 'static;
+    /// What an item is answered with where it is done …
+    type Done: 'static;
+    /// … and where it is refused.
+    type Error: From<Fault> + 'static;
 
     /// Names the work in logs and metrics.
     const NAME: &'static str;
@@ -34,8 +37,11 @@ pub trait Batch: 'static {
         &self,
         tx: &mut BatchTx,
         items: &[Self::Item],
-    ) -> impl Future<Output = sqlx::Result<Vec<Self::Reply>>>;
+    ) -> impl Future<Output = sqlx::Result<Vec<Reply<Self>>>>;
 }
+
+/// The answer to one item.
+pub type Reply<B> = Result<<B as Batch>::Done, <B as Batch>::Error>;
 
 /// How much may wait, and how much is taken at once.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +78,7 @@ struct State<B: Batch> {
 struct Waiting<B: Batch> {
     item: B::Item,
     since: Instant,
-    answer: oneshot::Sender<B::Reply>,
+    answer: oneshot::Sender<Reply<B>>,
 }
 
 impl<B: Batch> BatchQueue<B> {
@@ -82,7 +88,7 @@ impl<B: Batch> BatchQueue<B> {
     }
 
     /// Queues `item` and gives the future of its reply. The work goes on if the future is dropped.
-    pub fn submit(&self, item: B::Item) -> impl Future<Output = B::Reply> + 'static {
+    pub fn submit(&self, item: B::Item) -> impl Future<Output = Reply<B>> + 'static {
         let (answer, reply) = oneshot::channel();
         let mut state = self.shared.state.borrow_mut();
         let admitted = state.waiting.len() < self.shared.limits.queue;
@@ -97,10 +103,10 @@ impl<B: Batch> BatchQueue<B> {
         }
         async move {
             if !admitted {
-                return Fault::Overloaded.into();
+                return Err(Fault::Overloaded.into());
             }
             // The sender is dropped unanswered only when the whole thread ends.
-            reply.await.unwrap_or_else(|_| Fault::OutcomeUnknown.into())
+            reply.await.unwrap_or_else(|_| Err(Fault::OutcomeUnknown.into()))
         }
     }
 }
@@ -135,19 +141,19 @@ async fn drive<B: Batch>(shared: Rc<Shared<B>>) {
 }
 
 /// Runs all items together; where one of them spoils the batch, each on its own, so that only that one fails.
-async fn run_isolating<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Vec<B::Reply> {
+async fn run_isolating<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Vec<Reply<B>> {
     match run_once(shared, items).await {
         Ok(replies) => replies,
-        Err(Spoiled::All(fault)) => items.iter().map(|_| fault.clone().into()).collect(),
-        Err(Spoiled::ByAnItem(fault)) if items.len() == 1 => vec![fault.into()],
+        Err(Spoiled::All(fault)) => items.iter().map(|_| Err(fault.clone().into())).collect(),
+        Err(Spoiled::ByAnItem(fault)) if items.len() == 1 => vec![Err(fault.into())],
         Err(Spoiled::ByAnItem(fault)) => {
             metrics::counter!("batch_isolated_total", "actor" => B::NAME).increment(1);
             tracing::warn!(actor = B::NAME, size = items.len(), %fault, "a batch failed; running its items one by one");
             let mut replies = Vec::with_capacity(items.len());
             for item in items {
                 replies.push(match run_once(shared, std::slice::from_ref(item)).await {
-                    Ok(mut reply) => reply.pop().unwrap_or_else(|| Fault::internal("no reply").into()),
-                    Err(Spoiled::All(fault) | Spoiled::ByAnItem(fault)) => fault.into(),
+                    Ok(mut reply) => reply.pop().unwrap_or_else(|| Err(Fault::internal("no reply").into())),
+                    Err(Spoiled::All(fault) | Spoiled::ByAnItem(fault)) => Err(fault.into()),
                 });
             }
             replies
@@ -162,7 +168,7 @@ enum Spoiled {
     ByAnItem(Fault),
 }
 
-async fn run_once<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Result<Vec<B::Reply>, Spoiled> {
+async fn run_once<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Result<Vec<Reply<B>>, Spoiled> {
     let mut tries = Tries::new();
     loop {
         // A panic unwinds out of `run` only, which comes before the commit: the transaction is rolled back.

@@ -125,7 +125,9 @@ impl<D: Destination> Courier<D> {
             Ok(()) => store::mark_sent(&mut tx, tenant_id, id, now).await?,
             Err(error) => {
                 let next = match error {
-                    DeliveryError::Temporary(_) if attempts < self.settings.max_attempts => Some(now + backoff(attempts)),
+                    DeliveryError::Temporary(_) if attempts < self.settings.max_attempts => {
+                        Some(now + backoff(attempts))
+                    }
                     _ => None,
                 };
                 tracing::warn!(%error, %topic, message = %id, attempts, dead = next.is_none(), "a message was not delivered");

@@ -6,5 +6,5 @@
 mod courier;
 mod store;
 
-pub use courier::{Courier, CourierSettings, Delivery, DeliveryError, OutboxSignal, Destination};
+pub use courier::{Courier, CourierSettings, Delivery, DeliveryError, Destination, OutboxSignal};
 pub(crate) use store::{NewMessage, enqueue};

@@ -76,7 +76,12 @@ pub(super) async fn lease_due(
     .await
 }
 
-pub(super) async fn mark_sent(tx: &mut PlatformTx, tenant_id: Uuid, id: Uuid, now: DateTime<Utc>) -> sqlx::Result<()> {
+pub(super) async fn mark_sent(
+    tx: &mut PlatformTx,
+    tenant_id: Uuid,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE outbox_messages SET status = 'SENT', sent_at = $3, last_error = NULL WHERE tenant_id = $1 AND id = $2",
     )

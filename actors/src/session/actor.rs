@@ -130,9 +130,11 @@ impl SessionActor {
         let token_hash = self.secret.mail_hash(kind, &message.token);
         let now = self.clock.now();
         self.database
-            .write(&message.scope, async |tx| match store::use_mail_token(tx, kind, &token_hash, now).await? {
-                Some(user_id) => Ok(Ok(store::mark_email_verified(tx, user_id, now).await?)),
-                None => Ok(Err(TokenError::InvalidToken)),
+            .write(&message.scope, async |tx| {
+                match store::use_mail_token(tx, kind, &token_hash, now).await? {
+                    Some(user_id) => Ok(Ok(store::mark_email_verified(tx, user_id, now).await?)),
+                    None => Ok(Err(TokenError::InvalidToken)),
+                }
             })
             .await
     }
@@ -150,7 +152,8 @@ impl SessionActor {
                 let user_id = store::find_credentials(tx, &email).await?.map(|(user, _)| user.id);
                 if let Some(user_id) = user_id {
                     let expires_at = now + RESET_LIFETIME;
-                    store::replace_mail_token(tx, kind, token_id, user_id, &token_hash, now, expires_at).await?;
+                    store::replace_mail_token(tx, kind, token_id, user_id, &token_hash, now, expires_at)
+                        .await?;
                 }
                 let message = NewMessage {
                     tenant_id: tx.tenant_id(),
@@ -171,8 +174,10 @@ impl SessionActor {
         let scope = message.scope;
         // Looked at first: an invented token must not buy the work of hashing.
         let now = self.clock.now();
-        let live =
-            self.database.read(&scope, async |tx| store::mail_token_is_live(tx, kind, &token_hash, now).await).await?;
+        let live = self
+            .database
+            .read(&scope, async |tx| store::mail_token_is_live(tx, kind, &token_hash, now).await)
+            .await?;
         if !live {
             return Err(TokenError::InvalidToken);
         }

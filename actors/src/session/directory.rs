@@ -53,12 +53,17 @@ impl SessionDirectory {
         let token_hash = self.secret.session_hash(token);
         let key = (tenant.tenant_id(), token_hash);
         let now = self.clock.now();
-        let cached = if self.epoch.is_heard() { self.sessions.get(&key).map(|found| Arc::clone(&found)) } else { None };
+        let cached = if self.epoch.is_heard() {
+            self.sessions.get(&key).map(|found| Arc::clone(&found))
+        } else {
+            None
+        };
         let session = match cached {
             Some(session) => session,
             None => {
                 let epoch = self.epoch.current();
-                let Some(session) = ask(&self.actor, FindSession { scope: *tenant, token_hash }).await? else {
+                let Some(session) = ask(&self.actor, FindSession { scope: *tenant, token_hash }).await?
+                else {
                     return Ok(None);
                 };
                 let session = Arc::new(session);
@@ -72,7 +77,9 @@ impl SessionDirectory {
             self.sessions.remove(&key);
             return Ok(None);
         }
-        if session.expires_at - now < IDLE_LIFETIME - EXTEND_AFTER && session.expires_at - now > TimeDelta::zero() {
+        if session.expires_at - now < IDLE_LIFETIME - EXTEND_AFTER
+            && session.expires_at - now > TimeDelta::zero()
+        {
             self.extend(key, &session);
         }
         Ok(Some(session))
@@ -84,8 +91,11 @@ impl SessionDirectory {
         if self.sessions.remove(&key).is_none() && self.epoch.is_heard() {
             return; // another request of this session has just done it
         }
-        let message =
-            ExtendSession { scope: session.scope, session_id: session.session_id, created_at: session.created_at };
+        let message = ExtendSession {
+            scope: session.scope,
+            session_id: session.session_id,
+            created_at: session.created_at,
+        };
         // A lost extension is made up for by the next request.
         self.actor.do_send(message);
     }

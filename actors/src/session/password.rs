@@ -25,7 +25,8 @@ pub fn weakness(password: &str, email: &str) -> Option<&'static str> {
     }
     // Score 2 takes more than a million guesses by someone who knows common passwords and patterns.
     let estimate = zxcvbn::zxcvbn(password, &[email, local_part]);
-    (estimate.score() < zxcvbn::Score::Two).then_some("is too easy to guess: use more words, or less common ones")
+    (estimate.score() < zxcvbn::Score::Two)
+        .then_some("is too easy to guess: use more words, or less common ones")
 }
 
 /// Hashes and checks passwords, a bounded number at once.
@@ -69,8 +70,9 @@ impl Hasher {
         let stored: Arc<str> = stored.map_or_else(|| Arc::clone(&self.nobody), Into::into);
         let matches = self
             .in_turn(move || {
-                let parsed = PasswordHash::new(&stored)
-                    .map_err(|error| Fault::internal(format!("a stored password hash is malformed: {error}")))?;
+                let parsed = PasswordHash::new(&stored).map_err(|error| {
+                    Fault::internal(format!("a stored password hash is malformed: {error}"))
+                })?;
                 Ok(argon2id().verify_password(password.expose_secret().as_bytes(), &parsed).is_ok())
             })
             .await?;
@@ -109,14 +111,23 @@ mod tests {
 
     #[test]
     fn common_passwords_and_ones_with_the_address_are_weak() {
-        for weak in ["password123", "qwertyuiop", "1234567890", "aaaaaaaaaaaa", "jane.doe-2026!x", "XX-jane.doe@shop.example"] {
+        for weak in [
+            "password123",
+            "qwertyuiop",
+            "1234567890",
+            "aaaaaaaaaaaa",
+            "jane.doe-2026!x",
+            "XX-jane.doe@shop.example",
+        ] {
             assert!(weakness(weak, "jane.doe@shop.example").is_some(), "{weak}");
         }
     }
 
     #[test]
     fn long_and_uncommon_passwords_are_strong() {
-        for strong in ["correct horse battery staple", "vR7#kq2!mZp0", "Tr0ub4dor&3-and-more", "s3cure-Passw0rd!"] {
+        for strong in
+            ["correct horse battery staple", "vR7#kq2!mZp0", "Tr0ub4dor&3-and-more", "s3cure-Passw0rd!"]
+        {
             assert!(weakness(strong, "jane.doe@shop.example").is_none(), "{strong}");
         }
     }

@@ -74,7 +74,11 @@ pub(super) async fn find_credentials(tx: &mut TenantTx, email: &str) -> sqlx::Re
     Ok(row.map(|row| (row.user.into(), row.password_hash)))
 }
 
-pub(super) async fn mark_email_verified(tx: &mut TenantTx, user_id: Uuid, now: DateTime<Utc>) -> sqlx::Result<User> {
+pub(super) async fn mark_email_verified(
+    tx: &mut TenantTx,
+    user_id: Uuid,
+    now: DateTime<Utc>,
+) -> sqlx::Result<User> {
     let row: UserRow = sqlx::query_as(
         "UPDATE users SET email_verified_at = coalesce(email_verified_at, $3)
          WHERE tenant_id = $1 AND id = $2
@@ -173,7 +177,11 @@ pub(super) async fn extend_session(
     Ok(())
 }
 
-pub(super) async fn revoke_session(tx: &mut TenantTx, token_hash: &[u8; 32], now: DateTime<Utc>) -> sqlx::Result<()> {
+pub(super) async fn revoke_session(
+    tx: &mut TenantTx,
+    token_hash: &[u8; 32],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE sessions SET revoked_at = $3 WHERE tenant_id = $1 AND token_hash = $2 AND revoked_at IS NULL",
     )
@@ -185,13 +193,19 @@ pub(super) async fn revoke_session(tx: &mut TenantTx, token_hash: &[u8; 32], now
     Ok(())
 }
 
-pub(super) async fn revoke_sessions_of(tx: &mut TenantTx, user_id: Uuid, now: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query("UPDATE sessions SET revoked_at = $3 WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL")
-        .bind(tx.tenant_id())
-        .bind(user_id)
-        .bind(now)
-        .execute(tx.connection())
-        .await?;
+pub(super) async fn revoke_sessions_of(
+    tx: &mut TenantTx,
+    user_id: Uuid,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE sessions SET revoked_at = $3 WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL",
+    )
+    .bind(tx.tenant_id())
+    .bind(user_id)
+    .bind(now)
+    .execute(tx.connection())
+    .await?;
     Ok(())
 }
 
@@ -206,7 +220,8 @@ struct MailTokenSql {
 const VERIFY_EMAIL: MailTokenSql = MailTokenSql {
     end_others: "UPDATE email_verification_tokens SET ended_at = $3
                  WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL",
-    insert: "INSERT INTO email_verification_tokens (tenant_id, id, user_id, token_hash, created_at, expires_at)
+    insert:
+        "INSERT INTO email_verification_tokens (tenant_id, id, user_id, token_hash, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6)",
     is_live: "SELECT EXISTS (SELECT 1 FROM email_verification_tokens
               WHERE tenant_id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3)",

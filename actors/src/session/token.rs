@@ -24,8 +24,8 @@ impl TokenSecret {
         // HMAC takes a key of any length, so this cannot fail; an empty key never gets here (the configuration asks
         // for 32 bytes).
         #[allow(clippy::expect_used, reason = "HMAC takes keys of any length")]
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.0.expose_secret().as_bytes()).expect("HMAC takes keys of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret().as_bytes())
+            .expect("HMAC takes keys of any length");
         mac.update(purpose.as_bytes());
         mac.update(&[0]);
         mac.update(message);
