@@ -12,6 +12,7 @@ pub mod fault;
 pub mod idempotency;
 pub mod identifiers;
 pub mod invalidation;
+pub mod licence;
 pub mod order;
 pub mod outbox;
 pub mod page;

@@ -1,0 +1,255 @@
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler, ResponseFuture};
+use chrono::{DateTime, Utc};
+
+use super::certificate::{CertificateSigner, Claims};
+use super::decide::{self, LicenceState};
+use super::messages::*;
+use super::store::{self, LicenceName};
+use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
+use crate::clock::SharedClock;
+use crate::database::Database;
+use crate::database::tx::BatchTx;
+use crate::fault::Fault;
+use crate::page::Page;
+
+/// Decides activations. All requests for a licence meet in one of these actors of a process, which answers a whole
+/// batch from one locked read; between processes the row lock decides.
+pub struct LicenceActor {
+    database: Database,
+    clock: SharedClock,
+    signer: Arc<CertificateSigner>,
+    commands: Rc<BatchQueue<CommandBatch>>,
+    validations: Rc<BatchQueue<ValidationBatch>>,
+}
+
+impl LicenceActor {
+    pub fn new(
+        database: Database,
+        clock: SharedClock,
+        signer: Arc<CertificateSigner>,
+        limits: BatchLimits,
+    ) -> Self {
+        let commands =
+            Rc::new(BatchQueue::new(CommandBatch { clock: clock.clone() }, database.clone(), limits));
+        let validations =
+            Rc::new(BatchQueue::new(ValidationBatch { clock: clock.clone() }, database.clone(), limits));
+        Self { database, clock, signer, commands, validations }
+    }
+}
+
+impl Actor for LicenceActor {
+    type Context = Context<Self>;
+}
+
+/// What changes activations.
+enum Command {
+    Activate(Activate),
+    Deactivate(Deactivate),
+}
+
+impl Command {
+    fn name(&self) -> LicenceName {
+        match self {
+            Self::Activate(command) => (command.tenant.id, command.key.clone()),
+            Self::Deactivate(command) => (command.scope.tenant_id(), command.key.clone()),
+        }
+    }
+}
+
+/// The answer to a command of either kind.
+enum Answer {
+    Activated { decided: Result<decide::Decided, ActivateError>, licence: Option<LicenceState> },
+    Deactivated(Result<LicenceView, DeactivateError>),
+}
+
+struct CommandBatch {
+    clock: SharedClock,
+}
+
+impl Batch for CommandBatch {
+    type Item = Command;
+    type Done = Answer;
+    type Error = Fault;
+    const NAME: &'static str = "licence.commands";
+
+    async fn run(&self, tx: &mut BatchTx, commands: &[Command]) -> sqlx::Result<Vec<Reply<Self>>> {
+        let now = self.clock.now();
+        let names: BTreeSet<LicenceName> = commands.iter().map(Command::name).collect();
+        tx.open_tenants(names.iter().map(|(tenant_id, _)| *tenant_id)).await?;
+        let mut licences = store::read(tx.connection(), &names).await?;
+
+        // A first look without locks: most refusals and repetitions end here, and write nothing.
+        let (answers, changed) = decide_all(commands, &mut licences.clone(), now);
+        if changed.is_empty() {
+            return Ok(answers.into_iter().map(Ok).collect());
+        }
+
+        // Those that would change are looked at again under lock: another process may have been first.
+        let contested: BTreeSet<LicenceName> = changed.iter().map(|(name, _)| name.clone()).collect();
+        tx.assign_xid().await?;
+        store::lock(tx.connection(), &contested).await?;
+        licences.retain(|name, _| !contested.contains(name));
+        licences.extend(store::read(tx.connection(), &contested).await?);
+        let (answers, changed) = decide_all(commands, &mut licences, now);
+        // A licence that needed no change at the first look may need one now: it is decided by what was read then.
+        let changes: Vec<_> =
+            changed.into_iter().map(|((tenant_id, _), change)| (tenant_id, change)).collect();
+        store::apply(tx.connection(), now, &changes).await?;
+        Ok(answers.into_iter().map(Ok).collect())
+    }
+}
+
+/// Runs the commands one after the other over the licences' state.
+fn decide_all(
+    commands: &[Command],
+    licences: &mut HashMap<LicenceName, LicenceState>,
+    now: DateTime<Utc>,
+) -> (Vec<Answer>, Vec<(LicenceName, decide::Change)>) {
+    let mut changes = Vec::new();
+    let answers = commands
+        .iter()
+        .map(|command| {
+            let name = command.name();
+            let licence = licences.get_mut(&name);
+            match (command, licence) {
+                (Command::Activate(_), None) => {
+                    Answer::Activated { decided: Err(ActivateError::NotFound), licence: None }
+                }
+                (Command::Activate(command), Some(licence)) => {
+                    let device_name = command.device_name.as_deref();
+                    let (decided, change) = decide::activate(licence, &command.fingerprint, device_name, now);
+                    changes.extend(change.map(|change| (name, change)));
+                    Answer::Activated { decided, licence: Some(licence.clone()) }
+                }
+                (Command::Deactivate(_), None) => Answer::Deactivated(Err(DeactivateError::NotFound)),
+                (Command::Deactivate(command), Some(licence)) => {
+                    let (answer, change) = decide::deactivate(licence, &command.by, now);
+                    changes.extend(change.map(|change| (name, change)));
+                    Answer::Deactivated(answer)
+                }
+            }
+        })
+        .collect();
+    (answers, changes)
+}
+
+/// Validations read only, and do not wait for the commits of activations.
+struct ValidationBatch {
+    clock: SharedClock,
+}
+
+impl Batch for ValidationBatch {
+    type Item = Validate;
+    type Done = Validated;
+    type Error = Fault;
+    const NAME: &'static str = "licence.validations";
+
+    async fn run(&self, tx: &mut BatchTx, validations: &[Validate]) -> sqlx::Result<Vec<Reply<Self>>> {
+        let now = self.clock.now();
+        let name = |validation: &Validate| (validation.scope.tenant_id(), validation.key.clone());
+        let names: BTreeSet<LicenceName> = validations.iter().map(name).collect();
+        tx.open_tenants(names.iter().map(|(tenant_id, _)| *tenant_id)).await?;
+        let licences = store::read(tx.connection(), &names).await?;
+        Ok(validations
+            .iter()
+            .map(|asked| Ok(decide::validate(licences.get(&name(asked)), asked.fingerprint.as_deref(), now)))
+            .collect())
+    }
+}
+
+impl Handler<Activate> for LicenceActor {
+    type Result = ResponseFuture<Result<Activated, ActivateError>>;
+
+    fn handle(&mut self, message: Activate, _: &mut Self::Context) -> Self::Result {
+        let signer = Arc::clone(&self.signer);
+        let clock = self.clock.clone();
+        let tenant = Arc::clone(&message.tenant);
+        let answer = self.commands.submit(Command::Activate(message));
+        Box::pin(async move {
+            let Answer::Activated { decided, licence: Some(licence) } = answer.await? else {
+                return Err(ActivateError::NotFound);
+            };
+            if let Err(refusal) = &decided {
+                metrics::counter!("activation_refusals_total", "reason" => refusal_name(refusal))
+                    .increment(1);
+            }
+            let (activation, created) = decided?;
+            let claims = Claims {
+                lic_key: licence.key.as_str(),
+                fingerprint: &activation.fingerprint,
+                tenant: &tenant.slug,
+                product_sku: &licence.product_sku,
+            };
+            let certificate = signer.certify(tenant.id, &claims, clock.now(), licence.expires_at)?;
+            Ok(Activated { activation, created, certificate })
+        })
+    }
+}
+
+fn refusal_name(refusal: &ActivateError) -> &'static str {
+    match refusal {
+        ActivateError::NotFound => "not_found",
+        ActivateError::Suspended => "suspended",
+        ActivateError::Revoked => "revoked",
+        ActivateError::Expired => "expired",
+        ActivateError::MaxActivations => "max_activations",
+        ActivateError::Fault(_) => "fault",
+    }
+}
+
+impl Handler<Deactivate> for LicenceActor {
+    type Result = ResponseFuture<Result<LicenceView, DeactivateError>>;
+
+    fn handle(&mut self, message: Deactivate, _: &mut Self::Context) -> Self::Result {
+        let answer = self.commands.submit(Command::Deactivate(message));
+        Box::pin(async move {
+            match answer.await? {
+                Answer::Deactivated(answer) => answer,
+                Answer::Activated { .. } => {
+                    Err(Fault::internal("an activation answered a deactivation").into())
+                }
+            }
+        })
+    }
+}
+
+impl Handler<Validate> for LicenceActor {
+    type Result = ResponseFuture<Result<Validated, Fault>>;
+
+    fn handle(&mut self, message: Validate, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.validations.submit(message))
+    }
+}
+
+impl Handler<ListLicences> for LicenceActor {
+    type Result = ResponseFuture<Result<Page<LicenceView>, Fault>>;
+
+    fn handle(&mut self, message: ListLicences, _: &mut Self::Context) -> Self::Result {
+        let database = self.database.clone();
+        let now = self.clock.now();
+        Box::pin(async move {
+            let ListLicences { viewer, page } = message;
+            let page = database.read(&viewer.scope, async |tx| store::list(tx, &viewer, &page).await).await?;
+            Ok(page.map(|licence| licence.view(now)))
+        })
+    }
+}
+
+impl Handler<GetLicence> for LicenceActor {
+    type Result = ResponseFuture<Result<Option<LicenceView>, Fault>>;
+
+    fn handle(&mut self, message: GetLicence, _: &mut Self::Context) -> Self::Result {
+        let database = self.database.clone();
+        let now = self.clock.now();
+        Box::pin(async move {
+            let GetLicence { viewer, key } = message;
+            let licence =
+                database.read(&viewer.scope, async |tx| store::find(tx, &viewer, &key).await).await?;
+            Ok(licence.map(|licence| licence.view(now)))
+        })
+    }
+}

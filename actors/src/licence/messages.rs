@@ -1,0 +1,162 @@
+use std::sync::Arc;
+
+use actix::Message;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::fault::Fault;
+use crate::identifiers::LicenceKey;
+use crate::order::Viewer;
+use crate::page::{Page, PageRequest};
+use crate::tenancy::{Tenant, TenantScope};
+
+/// The state of a licence as it is seen at one moment: `Expired` is an active one past its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LicenceStatus {
+    Active,
+    Suspended,
+    Revoked,
+    Expired,
+}
+
+/// A licence as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LicenceView {
+    pub key: LicenceKey,
+    pub status: LicenceStatus,
+    pub product_sku: String,
+    pub order_number: Option<String>,
+    pub max_activations: u8,
+    pub activation: Option<ActivationView>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The device that a licence is active on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ActivationView {
+    pub id: Uuid,
+    pub lic_key: LicenceKey,
+    pub fingerprint: String,
+    pub device_name: Option<String>,
+    pub activated_at: DateTime<Utc>,
+}
+
+/// Makes this device the one that the licence is active on.
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "Result<Activated, ActivateError>")]
+pub struct Activate {
+    pub tenant: Arc<Tenant>,
+    pub key: LicenceKey,
+    /// 8 to 128 of `A-Za-z0-9._:-`.
+    pub fingerprint: String,
+    pub device_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Activated {
+    pub activation: ActivationView,
+    /// False where this device was the active one already.
+    pub created: bool,
+    /// A compact JWS by which the device can check itself offline.
+    pub certificate: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ActivateError {
+    #[error("there is no such licence")]
+    NotFound,
+    #[error("the licence is suspended")]
+    Suspended,
+    #[error("the licence is revoked")]
+    Revoked,
+    #[error("the licence has expired")]
+    Expired,
+    #[error("the licence is active on another device")]
+    MaxActivations,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Who asks for a deactivation.
+#[derive(Debug, Clone)]
+pub enum DeactivateBy {
+    /// The device itself.
+    Fingerprint(String),
+    /// The licence's owner, or an admin.
+    Viewer(Viewer),
+}
+
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "Result<LicenceView, DeactivateError>")]
+pub struct Deactivate {
+    pub scope: TenantScope,
+    pub key: LicenceKey,
+    pub by: DeactivateBy,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DeactivateError {
+    #[error("there is no such licence")]
+    NotFound,
+    #[error("the licence is not active here")]
+    NotActiveHere,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Whether a licence is good, and on this device where one is named.
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "Result<Validated, Fault>")]
+pub struct Validate {
+    pub scope: TenantScope,
+    pub key: LicenceKey,
+    pub fingerprint: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ValidationCode {
+    Valid,
+    LicenceNotFound,
+    LicenceSuspended,
+    LicenceRevoked,
+    LicenceExpired,
+    NotActivated,
+    FingerprintMismatch,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Validated {
+    pub valid: bool,
+    pub code: ValidationCode,
+    pub licence: Option<ValidatedLicence>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidatedLicence {
+    pub key: LicenceKey,
+    pub status: LicenceStatus,
+    pub product_sku: String,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<Page<LicenceView>, Fault>")]
+pub struct ListLicences {
+    pub viewer: Viewer,
+    pub page: PageRequest,
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<Option<LicenceView>, Fault>")]
+pub struct GetLicence {
+    pub viewer: Viewer,
+    pub key: LicenceKey,
+}

@@ -1,0 +1,219 @@
+//! The SQL of licences.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::decide::{ActivationState, Change, LicenceState, StoredStatus};
+use crate::database::tx::TenantTx;
+use crate::identifiers::LicenceKey;
+use crate::order::Viewer;
+use crate::page::{Page, PageRequest, Position};
+
+#[derive(sqlx::FromRow)]
+struct LicenceRow {
+    tenant_id: Uuid,
+    id: Uuid,
+    key: String,
+    status: String,
+    product_sku: String,
+    order_number: Option<String>,
+    user_id: Option<Uuid>,
+    expires_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    activation_id: Option<Uuid>,
+    fingerprint: Option<String>,
+    device_name: Option<String>,
+    activated_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<LicenceRow> for LicenceState {
+    type Error = sqlx::Error;
+
+    fn try_from(row: LicenceRow) -> Result<Self, sqlx::Error> {
+        let activation = match (row.activation_id, row.fingerprint, row.activated_at) {
+            (Some(id), Some(fingerprint), Some(activated_at)) => {
+                Some(ActivationState { id, fingerprint, device_name: row.device_name, activated_at })
+            }
+            _ => None,
+        };
+        Ok(Self {
+            tenant_id: row.tenant_id,
+            id: row.id,
+            key: LicenceKey::parse(&row.key)
+                .map_err(|_| sqlx::Error::Decode("a licence key's form".into()))?,
+            status: StoredStatus::parse(&row.status)
+                .ok_or_else(|| sqlx::Error::Decode("an unknown licence status".into()))?,
+            product_sku: row.product_sku,
+            order_number: row.order_number,
+            user_id: row.user_id,
+            expires_at: row.expires_at,
+            created_at: row.created_at,
+            activation,
+        })
+    }
+}
+
+/// A licence is found by its tenant and key.
+pub(super) type LicenceName = (Uuid, LicenceKey);
+
+/// Reads the licences with their active activations, as of this statement.
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    names: &BTreeSet<LicenceName>,
+) -> sqlx::Result<HashMap<LicenceName, LicenceState>> {
+    let (tenants, keys): (Vec<Uuid>, Vec<&str>) =
+        names.iter().map(|(tenant_id, key)| (*tenant_id, key.as_str())).unzip();
+    let rows: Vec<LicenceRow> = sqlx::query_as(
+        "SELECT l.tenant_id, l.id, l.key, l.status, p.sku AS product_sku, o.number AS order_number, l.user_id,
+                l.expires_at, l.created_at, a.id AS activation_id, a.fingerprint, a.device_name, a.activated_at
+         FROM unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, key)
+         JOIN licences l ON l.tenant_id = wanted.tenant_id AND l.key = wanted.key
+         JOIN products p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
+         LEFT JOIN orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id
+         LEFT JOIN activations a
+                ON a.tenant_id = l.tenant_id AND a.licence_id = l.id AND a.deactivated_at IS NULL",
+    )
+    .bind(tenants)
+    .bind(keys)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let state = LicenceState::try_from(row)?;
+            Ok(((state.tenant_id, state.key.clone()), state))
+        })
+        .collect()
+}
+
+/// Locks the licences against every other change, in a sorted order. What was read before is then read again.
+pub(super) async fn lock(connection: &mut PgConnection, names: &BTreeSet<LicenceName>) -> sqlx::Result<()> {
+    let (tenants, keys): (Vec<Uuid>, Vec<&str>) =
+        names.iter().map(|(tenant_id, key)| (*tenant_id, key.as_str())).unzip();
+    sqlx::query(
+        "SELECT 1 FROM unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, key)
+         JOIN licences l ON l.tenant_id = wanted.tenant_id AND l.key = wanted.key
+         ORDER BY l.tenant_id, l.id FOR UPDATE OF l",
+    )
+    .bind(tenants)
+    .bind(keys)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes the changes of a batch. The licences are locked.
+pub(super) async fn apply(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    changes: &[(Uuid, Change)],
+) -> sqlx::Result<()> {
+    let mut ended: Vec<(Uuid, Uuid)> = Vec::new();
+    let mut made: Vec<(Uuid, Uuid, &ActivationState)> = Vec::new();
+    for (tenant_id, change) in changes {
+        match change {
+            Change::Deactivate { activation_id } => ended.push((*tenant_id, *activation_id)),
+            Change::Insert { licence_id, activation } => made.push((*tenant_id, *licence_id, activation)),
+        }
+    }
+    // First those that were there before this batch: the place must be free for a new one.
+    deactivate(connection, now, &ended).await?;
+    if made.is_empty() {
+        return Ok(());
+    }
+    // An activation that was made and left within this batch is written as both.
+    let left: Vec<Option<DateTime<Utc>>> =
+        made.iter().map(|(_, _, new)| ended.iter().any(|(_, id)| *id == new.id).then_some(now)).collect();
+    sqlx::query(
+        "INSERT INTO activations (tenant_id, id, licence_id, fingerprint, device_name, activated_at, deactivated_at)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[],
+                              $7::timestamptz[])",
+    )
+    .bind(made.iter().map(|(tenant_id, _, _)| *tenant_id).collect::<Vec<_>>())
+    .bind(made.iter().map(|(_, _, new)| new.id).collect::<Vec<_>>())
+    .bind(made.iter().map(|(_, licence_id, _)| *licence_id).collect::<Vec<_>>())
+    .bind(made.iter().map(|(_, _, new)| new.fingerprint.as_str()).collect::<Vec<_>>())
+    .bind(made.iter().map(|(_, _, new)| new.device_name.as_deref()).collect::<Vec<_>>())
+    .bind(made.iter().map(|(_, _, new)| new.activated_at).collect::<Vec<_>>())
+    .bind(left)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn deactivate(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    ended: &[(Uuid, Uuid)],
+) -> sqlx::Result<()> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE activations a SET deactivated_at = $3
+         FROM unnest($1::uuid[], $2::uuid[]) AS ended (tenant_id, id)
+         WHERE a.tenant_id = ended.tenant_id AND a.id = ended.id AND a.deactivated_at IS NULL",
+    )
+    .bind(ended.iter().map(|(tenant_id, _)| *tenant_id).collect::<Vec<_>>())
+    .bind(ended.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn find(
+    tx: &mut TenantTx,
+    viewer: &Viewer,
+    key: &LicenceKey,
+) -> sqlx::Result<Option<LicenceState>> {
+    let row: Option<LicenceRow> = sqlx::query_as(
+        "SELECT l.tenant_id, l.id, l.key, l.status, p.sku AS product_sku, o.number AS order_number, l.user_id,
+                l.expires_at, l.created_at, a.id AS activation_id, a.fingerprint, a.device_name, a.activated_at
+         FROM licences l
+         JOIN products p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
+         LEFT JOIN orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id
+         LEFT JOIN activations a
+                ON a.tenant_id = l.tenant_id AND a.licence_id = l.id AND a.deactivated_at IS NULL
+         WHERE l.tenant_id = $1 AND l.key = $2 AND ($3::uuid IS NULL OR l.user_id = $3)",
+    )
+    .bind(tx.tenant_id())
+    .bind(key.as_str())
+    .bind(viewer.only_user())
+    .fetch_optional(tx.connection())
+    .await?;
+    row.map(LicenceState::try_from).transpose()
+}
+
+pub(super) async fn list(
+    tx: &mut TenantTx,
+    viewer: &Viewer,
+    page: &PageRequest,
+) -> sqlx::Result<Page<LicenceState>> {
+    let rows: Vec<LicenceRow> = sqlx::query_as(
+        "SELECT l.tenant_id, l.id, l.key, l.status, p.sku AS product_sku, o.number AS order_number, l.user_id,
+                l.expires_at, l.created_at, a.id AS activation_id, a.fingerprint, a.device_name, a.activated_at
+         FROM licences l
+         JOIN products p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
+         LEFT JOIN orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id
+         LEFT JOIN activations a
+                ON a.tenant_id = l.tenant_id AND a.licence_id = l.id AND a.deactivated_at IS NULL
+         WHERE l.tenant_id = $1 AND ($2::uuid IS NULL OR l.user_id = $2)
+           AND ($3::timestamptz IS NULL OR (l.created_at, l.id) < ($3, $4::uuid))
+         ORDER BY l.created_at DESC, l.id DESC
+         LIMIT $5",
+    )
+    .bind(tx.tenant_id())
+    .bind(viewer.only_user())
+    .bind(page.after.map(|position| position.created_at))
+    .bind(page.after.map(|position| position.id))
+    .bind(page.rows_to_read())
+    .fetch_all(tx.connection())
+    .await?;
+    let page = page.cut(rows, |row| Position { created_at: row.created_at, id: row.id });
+    let next = page.next;
+    let items = page.items.into_iter().map(LicenceState::try_from).collect::<sqlx::Result<Vec<_>>>()?;
+    Ok(Page { items, next })
+}
