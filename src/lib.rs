@@ -1,0 +1,3 @@
+#[cfg(feature = "dev")]
+pub mod dev;
+pub mod integrations;
