@@ -100,7 +100,8 @@ fn authorise(core: &Core, authorization: Option<&str>) -> Result<(), ApiError> {
     let key = if scheme.eq_ignore_ascii_case("bearer") {
         credentials.trim().to_owned()
     } else if scheme.eq_ignore_ascii_case("basic") {
-        let decoded = base64::engine::general_purpose::STANDARD.decode(credentials.trim()).unwrap_or_default();
+        let decoded =
+            base64::engine::general_purpose::STANDARD.decode(credentials.trim()).unwrap_or_default();
         let pair = String::from_utf8(decoded).unwrap_or_default();
         pair.split(':').next().unwrap_or_default().to_owned()
     } else {
@@ -136,7 +137,14 @@ fn get(core: &Core, request: &ApiRequest, request_id: String) -> ApiAnswer {
     match read {
         Ok(body) => {
             let body = body.to_string();
-            ApiAnswer { status: 200, body, request_id, idempotency_key: None, replayed: false, should_retry: None }
+            ApiAnswer {
+                status: 200,
+                body,
+                request_id,
+                idempotency_key: None,
+                replayed: false,
+                should_retry: None,
+            }
         }
         Err(error) => refusal(&error, request_id, None),
     }
@@ -168,7 +176,9 @@ async fn post(core: Arc<Core>, request: ApiRequest, request_id: String) -> ApiAn
         match found {
             KeyState::Held => hold = Some(KeyHold { core: &core, key, answer: None }),
             KeyState::Kept(kept) => return replay(&core, &kept, request_id),
-            KeyState::OtherParameters => return refusal(&ApiError::key_reused(key), request_id, Some(key.clone())),
+            KeyState::OtherParameters => {
+                return refusal(&ApiError::key_reused(key), request_id, Some(key.clone()));
+            }
             KeyState::InUse => return refusal(&ApiError::key_in_use(key), request_id, Some(key.clone())),
         }
     }

@@ -20,7 +20,11 @@ impl ApiError {
     }
 
     /// A parameter that is wrong, missing or unknown.
-    pub(super) fn parameter(param: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn parameter(
+        param: impl Into<String>,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
         let mut error = Self::new(400, "invalid_request_error", message);
         error.param = Some(param.into());
         error.code = Some(code);

@@ -1,5 +1,18 @@
 //! The control API under `/_standin/`, for scripts and tests: makes payments happen, and Stripe misbehave.
 //! JSON in and out. It has no key: the stand-in listens on loopback only.
+//!
+//! - `POST sessions/{id}/pay` `{outcome?: "paid"|"async_pending"|"async_succeeded"|"async_failed"|"declined"|"expired",
+//!   email?, evenIfExpired?, tamper?: {fields laid over the session in its events}}`
+//! - `POST charges/{id}/refund` or `payment_intents/{id}/refund` `{amount?}`
+//! - `POST charges/{id}/dispute` or `payment_intents/{id}/dispute` `{action: "create"|"won"|"lost"}`
+//! - `POST events` `{type, object}`: an event of any type about any object
+//! - `POST events/{id}/redeliver`
+//! - `GET mode`, `POST mode` `{api?: "ok"|"refuse"|"hang"|"error500"|"rate_limited"|"answer_twice", count?, latencyMs?,
+//!   webhooks?: "ok"|"hold", delivery?}`: how Stripe behaves; `count` is for how many API requests
+//! - `POST release` `{times?, delayMs?, shuffle?, concurrent?}`: sends the events held back
+//!
+//! All but the last two take `deliver?: {times?, delayMs?, shuffle?, concurrent?}` and `wait?` (true), and answer with
+//! `events` and, where they wait, `deliveries`: how each first sending went.
 
 use std::sync::Arc;
 
@@ -90,8 +103,14 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
     serde_json::from_slice(body).map_err(|error| Refused(400, error.to_string()))
 }
 
-pub(super) async fn answer(core: &Arc<Core>, method: &str, path: &str, body: &[u8]) -> Result<Value, Refused> {
-    let segments: Vec<&str> = path.trim_start_matches("/_standin/").trim_end_matches('/').split('/').collect();
+pub(super) async fn answer(
+    core: &Arc<Core>,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> Result<Value, Refused> {
+    let segments: Vec<&str> =
+        path.trim_start_matches("/_standin/").trim_end_matches('/').split('/').collect();
     match (method, segments.as_slice()) {
         ("POST", ["sessions", id, "pay"]) => {
             let body: PayBody = parse(body)?;
@@ -111,7 +130,8 @@ pub(super) async fn answer(core: &Arc<Core>, method: &str, path: &str, body: &[u
             let body: RefundBody = parse(body)?;
             let checked = checked(core, body.deliver)?;
             let new = NewRefund { amount: body.amount, ..NewRefund::default() };
-            let (refund, events) = payments::refund(core, &mut core.state(), id, new, &EventCause::default())?;
+            let (refund, events) =
+                payments::refund(core, &mut core.state(), id, new, &EventCause::default())?;
             let mut answer = sent(core, events, checked, body.wait).await;
             answer["refund"] = refund;
             Ok(answer)
@@ -125,7 +145,8 @@ pub(super) async fn answer(core: &Arc<Core>, method: &str, path: &str, body: &[u
         ("POST", ["events"]) => {
             let body: EventBody = parse(body)?;
             let checked = checked(core, body.deliver)?;
-            let event = core.record_event(&mut core.state(), &body.kind, &body.object, &EventCause::default())?;
+            let event =
+                core.record_event(&mut core.state(), &body.kind, &body.object, &EventCause::default())?;
             Ok(sent(core, vec![event], checked, body.wait).await)
         }
         ("POST", ["events", id, "redeliver"]) => {

@@ -49,7 +49,12 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(config: &super::StandInConfig, base_url: String, endpoint: Option<Uri>, state: State) -> Self {
+    pub(super) fn new(
+        config: &super::StandInConfig,
+        base_url: String,
+        endpoint: Option<Uri>,
+        state: State,
+    ) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_CONNECTION)

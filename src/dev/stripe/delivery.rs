@@ -44,7 +44,11 @@ impl DeliveryReport {
 
 /// Sends a batch of events, or keeps it back while webhooks are on hold. Answers when each was tried as often as the
 /// options say; what was not accepted is tried again in the background.
-pub(super) async fn deliver(core: Arc<Core>, events: Vec<String>, options: DeliveryOptions) -> Vec<DeliveryReport> {
+pub(super) async fn deliver(
+    core: Arc<Core>,
+    events: Vec<String>,
+    options: DeliveryOptions,
+) -> Vec<DeliveryReport> {
     if core.mode().webhooks == WebhookMode::Hold {
         let reports = events.iter().map(|id| DeliveryReport { held: true, ..report(&core, id) }).collect();
         core.state().held_events.extend(events);

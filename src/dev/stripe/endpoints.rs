@@ -124,10 +124,14 @@ fn new_refund(root: &Scope<'_>) -> Result<(String, NewRefund), ApiError> {
         (Some(intent), None) => intent,
         (None, Some(charge)) => charge,
         (Some(_), Some(_)) => {
-            return Err(ApiError::malformed("You may only specify one of these parameters: charge, payment_intent."));
+            return Err(ApiError::malformed(
+                "You may only specify one of these parameters: charge, payment_intent.",
+            ));
         }
         (None, None) => {
-            return Err(ApiError::malformed("One of the following params should be provided: charge or payment_intent."));
+            return Err(ApiError::malformed(
+                "One of the following params should be provided: charge or payment_intent.",
+            ));
         }
     };
     let reason = root.text("reason")?;
@@ -173,15 +177,17 @@ fn page<'a, T: 'a>(
 fn list_sessions(core: &Core, state: &State, root: &Scope<'_>) -> Result<Value, ApiError> {
     root.allow_only(&["limit", "payment_intent", "starting_after", "status"])?;
     let status = root.text("status")?;
+    let wanted = |row: &&Session| status.is_none_or(|status| render::status(row) == status);
     let (rows, has_more) = match root.text("payment_intent")? {
         Some(intent) => {
             let session = state.payment(intent).and_then(|payment| state.session(&payment.session_id));
-            page(root, session.into_iter().filter(|row| row.payment_intent.as_deref() == Some(intent)), |row| &row.id)?
+            // A declined payment belongs to a session that may have been paid by another one.
+            let session = session.filter(|row| row.payment_intent.as_deref() == Some(intent));
+            page(root, session.into_iter().filter(wanted), |row| &row.id)?
         }
-        None => page(root, state.sessions_newest_first(), |row| &row.id)?,
+        None => page(root, state.sessions_newest_first().filter(wanted), |row| &row.id)?,
     };
-    let objects = rows.into_iter().map(|session| render::session(session, &core.base_url));
-    let objects = objects.filter(|object| status.is_none_or(|status| object["status"] == status)).collect();
+    let objects = rows.into_iter().map(|session| render::session(session, &core.base_url)).collect();
     Ok(render::list(objects, has_more, "/v1/checkout/sessions"))
 }
 
@@ -191,7 +197,8 @@ fn list_events(state: &State, root: &Scope<'_>) -> Result<Value, ApiError> {
     kinds.extend(root.text("type")?);
     let since = if root.has("created") { root.object("created")?.integer("gte")? } else { None };
     let rows = state.events_newest_first().filter(|event| {
-        (kinds.is_empty() || kinds.contains(&event.kind.as_str())) && since.is_none_or(|since| event.created >= since)
+        (kinds.is_empty() || kinds.contains(&event.kind.as_str()))
+            && since.is_none_or(|since| event.created >= since)
     });
     let (rows, has_more) = page(root, rows, |row| &row.id)?;
     let objects = rows.into_iter().map(|event| parse_payload(&event.payload)).collect::<Result<_, _>>()?;

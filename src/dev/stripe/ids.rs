@@ -46,7 +46,9 @@ mod tests {
         let ids: std::collections::HashSet<_> =
             (0..1000).filter_map(|_| random_id("cs_test_", 58).ok()).collect();
         assert_eq!(ids.len(), 1000);
-        assert!(ids.iter().all(|id| id.len() == 66 && id[8..].bytes().all(|byte| byte.is_ascii_alphanumeric())));
+        assert!(
+            ids.iter().all(|id| id.len() == 66 && id[8..].bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        );
     }
 
     #[test]

@@ -37,8 +37,8 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-pub use self::core::StandInClock;
 use self::core::Core;
+pub use self::core::StandInClock;
 use self::delivery::deliver_in_background;
 use self::journal::Journal;
 
@@ -66,7 +66,11 @@ pub struct StandInConfig {
 
 impl StandInConfig {
     /// The usual settings: a free port, the machine's clock, retries after 1 s, 2 s, 4 s and so on.
-    pub fn new(data_directory: impl Into<PathBuf>, secret_key: SecretString, webhook_secret: SecretString) -> Self {
+    pub fn new(
+        data_directory: impl Into<PathBuf>,
+        secret_key: SecretString,
+        webhook_secret: SecretString,
+    ) -> Self {
         Self {
             port: 0,
             data_directory: data_directory.into(),
@@ -89,6 +93,7 @@ fn machine_clock() -> StandInClock {
 pub struct StripeStandIn {
     core: Arc<Core>,
     stop: watch::Sender<bool>,
+    runtime: tokio::runtime::Handle,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -108,11 +113,12 @@ impl StripeStandIn {
         let core = Arc::new(Core::new(&config, base_url, endpoint, state));
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
         let thread_core = Arc::clone(&core);
         let thread = std::thread::Builder::new()
             .name("stripe-stand-in".to_owned())
             .spawn(move || runtime.block_on(run(thread_core, listener, journal, stopped)))?;
-        Ok(Self { core, stop, thread: Some(thread) })
+        Ok(Self { core, stop, runtime: handle, thread: Some(thread) })
     }
 
     /// `http://127.0.0.1:<port>`, without a slash at the end.
@@ -120,10 +126,17 @@ impl StripeStandIn {
         &self.core.base_url
     }
 
-    /// Names the endpoint for the events from now on. Events that an earlier run left undelivered go there at its
-    /// next start.
+    /// Names the endpoint for the events from now on. Where there was none before, the events that an earlier run
+    /// left undelivered go there too.
     pub fn set_webhook_endpoint(&self, address: &str) -> io::Result<()> {
-        self.core.set_endpoint(Some(parse_endpoint(address)?));
+        let endpoint = parse_endpoint(address)?;
+        let is_first = self.core.endpoint().is_none();
+        self.core.set_endpoint(Some(endpoint));
+        if is_first {
+            let left_over = self.core.state().pending_events();
+            let _context = self.runtime.enter();
+            deliver_in_background(&self.core, left_over);
+        }
         Ok(())
     }
 
@@ -137,7 +150,8 @@ impl StripeStandIn {
 }
 
 fn parse_endpoint(address: &str) -> io::Result<Uri> {
-    let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "the webhook endpoint must be an http:// address");
+    let invalid =
+        || io::Error::new(io::ErrorKind::InvalidInput, "the webhook endpoint must be an http:// address");
     let uri: Uri = address.parse().map_err(|_| invalid())?;
     if uri.scheme_str() == Some("http") && uri.host().is_some() { Ok(uri) } else { Err(invalid()) }
 }
@@ -176,12 +190,18 @@ async fn run(core: Arc<Core>, listener: TcpListener, journal: Journal, mut stopp
 /// Appends the changes on a thread for blocking work, and hands the journal back.
 async fn flush(core: &Core, journal: Option<Journal>) -> Option<Journal> {
     let mut journal = journal?;
-    let changes = core.state().take_changes();
+    // A rewrite copies every row while requests wait; it comes after half a gigabyte of changes.
+    let rewrite = journal.is_large();
+    let changes = {
+        let mut state = core.state();
+        let changes = state.take_changes();
+        if rewrite { state.all(core.now()).collect() } else { changes }
+    };
     if changes.is_empty() {
         return Some(journal);
     }
     let written = tokio::task::spawn_blocking(move || {
-        if let Err(error) = journal.append(&changes) {
+        if let Err(error) = if rewrite { journal.rewrite(changes) } else { journal.append(&changes) } {
             tracing::error!(%error, "the Stripe stand-in could not write its journal; a restart will forget changes");
         }
         journal

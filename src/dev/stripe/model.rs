@@ -151,5 +151,8 @@ pub(super) struct KeptAnswer {
 pub(super) enum Answer {
     /// A created session, rendered again as it was then: far smaller to keep than its JSON.
     CreatedSession(String),
-    Body { status: u16, body: String },
+    Body {
+        status: u16,
+        body: String,
+    },
 }

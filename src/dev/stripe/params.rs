@@ -212,7 +212,8 @@ impl<'a> Scope<'a> {
                 return Err(ApiError::bare_parameter(name, "Metadata values must be strings"));
             };
             if key.chars().count() > METADATA_MAX_KEY_CHARACTERS {
-                let message = format!("Metadata keys must be under {METADATA_MAX_KEY_CHARACTERS} characters.");
+                let message =
+                    format!("Metadata keys must be under {METADATA_MAX_KEY_CHARACTERS} characters.");
                 return Err(ApiError::parameter(name, "parameter_invalid_string_blank", message));
             }
             if value.chars().count() > METADATA_MAX_VALUE_CHARACTERS {
@@ -233,6 +234,7 @@ impl<'a> Scope<'a> {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
 
@@ -242,7 +244,9 @@ mod tests {
 
     #[test]
     fn nested_names_become_a_tree() {
-        let params = parse("line_items[1][quantity]=2&line_items[0][price_data][currency]=usd&expand%5B%5D=a&expand[]=b");
+        let params = parse(
+            "line_items[1][quantity]=2&line_items[0][price_data][currency]=usd&expand%5B%5D=a&expand[]=b",
+        );
         let items = params.root().objects("line_items").unwrap_or_default();
         assert_eq!(items.len(), 2);
         let price = items[0].object("price_data").ok();

@@ -43,8 +43,12 @@ pub(super) fn show(core: &Core, id: &str, query: &str) -> Response<Full<Bytes>> 
         None => message_page(404, "There is no such payment", "The address may be mistyped."),
         Some(session) => match session.status {
             SessionStatus::Open => response(200, HTML, pay_page(&session, query == "declined")),
-            SessionStatus::Complete => message_page(200, "This payment is complete", "You can close this page."),
-            SessionStatus::Expired => message_page(410, "This payment page has expired", "Start the order again."),
+            SessionStatus::Complete => {
+                message_page(200, "This payment is complete", "You can close this page.")
+            }
+            SessionStatus::Expired => {
+                message_page(410, "This payment page has expired", "Start the order again.")
+            }
         },
     }
 }
@@ -56,7 +60,9 @@ pub(super) async fn submit(core: &Arc<Core>, id: &str, body: &[u8]) -> Response<
     for (key, value) in url::form_urlencoded::parse(body) {
         match &*key {
             "action" => action = value.into_owned(),
-            "email" if !value.trim().is_empty() => email = Some(value.trim().chars().take(320).collect::<String>()),
+            "email" if !value.trim().is_empty() => {
+                email = Some(value.trim().chars().take(320).collect::<String>())
+            }
             _ => {}
         }
     }
@@ -125,7 +131,11 @@ fn redirect(location: &str) -> Response<Full<Bytes>> {
 
 fn refused_page(error: &ApiError) -> Response<Full<Bytes>> {
     let message = error.to_json();
-    message_page(409, "That is not possible any more", message["error"]["message"].as_str().unwrap_or_default())
+    message_page(
+        409,
+        "That is not possible any more",
+        message["error"]["message"].as_str().unwrap_or_default(),
+    )
 }
 
 fn message_page(status: u16, title: &str, text: &str) -> Response<Full<Bytes>> {
@@ -146,7 +156,11 @@ fn document(title: &str, content: &str) -> String {
 fn pay_page(session: &Session, declined: bool) -> String {
     let total = format_amount(session.amount_total, &session.currency);
     let rows: String = session.lines.iter().map(|line| row(line, &session.currency)).collect();
-    let note = if declined { "<p class=\"note\" role=\"alert\">The card was declined. Try another way.</p>" } else { "" };
+    let note = if declined {
+        "<p class=\"note\" role=\"alert\">The card was declined. Try another way.</p>"
+    } else {
+        ""
+    };
     let subject = session.payment_description.as_deref().unwrap_or("Your order");
     let email = session.customer_email.as_deref().unwrap_or_default();
     let money_buttons = if session.amount_total == 0 {
@@ -175,7 +189,11 @@ fn pay_page(session: &Session, declined: bool) -> String {
 
 fn row(line: &Line, currency: &str) -> String {
     let each = if line.quantity > 1 {
-        format!("<br><small>{} × {}</small>", line.quantity, escape(&format_amount(line.unit_amount, currency)))
+        format!(
+            "<br><small>{} × {}</small>",
+            line.quantity,
+            escape(&format_amount(line.unit_amount, currency))
+        )
     } else {
         String::new()
     };

@@ -9,7 +9,8 @@ use super::api_error::ApiError;
 use super::core::Core;
 use super::ids::random_id;
 use super::model::{
-    Dispute, DisputeStatus, Payment, PaymentMethod, PaymentState, PaymentStatus, Refund, Session, SessionStatus,
+    Dispute, DisputeStatus, Payment, PaymentMethod, PaymentState, PaymentStatus, Refund, Session,
+    SessionStatus,
 };
 use super::money::format_amount;
 use super::render::{self, EventCause};
@@ -154,8 +155,13 @@ impl Settlement<'_> {
         }
         let mut session = Session { status: SessionStatus::Complete, ..session };
         session.payer_email = self.options.email.clone();
-        let payment =
-            new_payment(self.core, &session, self.options, PaymentMethod::BankDebit, PaymentState::Processing)?;
+        let payment = new_payment(
+            self.core,
+            &session,
+            self.options,
+            PaymentMethod::BankDebit,
+            PaymentState::Processing,
+        )?;
         session.payment_intent = Some(payment.intent_id.clone());
         self.emit_payment("charge.pending", "payment_intent.processing", &payment)?;
         self.state.put_payment(payment);
@@ -187,7 +193,8 @@ impl Settlement<'_> {
         if session.amount_total == 0 {
             return Err(ApiError::wrong_state(None, "A session that costs nothing has no card to decline."));
         }
-        let payment = new_payment(self.core, session, self.options, PaymentMethod::Card, PaymentState::Failed)?;
+        let payment =
+            new_payment(self.core, session, self.options, PaymentMethod::Card, PaymentState::Failed)?;
         self.emit_payment("charge.failed", "payment_intent.payment_failed", &payment)?;
         self.state.put_payment(payment);
         Ok(())
@@ -212,7 +219,10 @@ pub(super) fn refund(
 ) -> Result<(Value, Vec<String>), ApiError> {
     let mut payment = find_payment(state, payment_id)?.clone();
     if payment.state != PaymentState::Succeeded {
-        let message = format!("This PaymentIntent ({}) does not have a successful charge to refund.", payment.intent_id);
+        let message = format!(
+            "This PaymentIntent ({}) does not have a successful charge to refund.",
+            payment.intent_id
+        );
         return Err(ApiError::wrong_state(Some("payment_intent_unexpected_state"), message));
     }
     if payment.dispute.as_ref().is_some_and(|dispute| dispute.status != DisputeStatus::Won) {
@@ -272,8 +282,11 @@ pub(super) fn dispute(
     let mut payment = find_payment(state, payment_id)?.clone();
     let (dispute, kind) = match (action, payment.dispute.take()) {
         (DisputeAction::Create, None) if payment.state == PaymentState::Succeeded => {
-            let dispute =
-                Dispute { id: random_id("dp_1", 23)?, created: core.now(), status: DisputeStatus::NeedsResponse };
+            let dispute = Dispute {
+                id: random_id("dp_1", 23)?,
+                created: core.now(),
+                status: DisputeStatus::NeedsResponse,
+            };
             (dispute, "charge.dispute.created")
         }
         (DisputeAction::Won, Some(open)) if open.status == DisputeStatus::NeedsResponse => {

@@ -7,12 +7,15 @@ use super::model::{Line, PaymentStatus, Session, SessionStatus};
 /// The version of the API whose shapes these are: the one that async-stripe pins.
 pub(super) const API_VERSION: &str = "2026-09-30.endive";
 
-pub(super) fn session(session: &Session, base_url: &str) -> Value {
-    let status = match session.status {
+pub(super) fn status(session: &Session) -> &'static str {
+    match session.status {
         SessionStatus::Open => "open",
         SessionStatus::Complete => "complete",
         SessionStatus::Expired => "expired",
-    };
+    }
+}
+
+pub(super) fn session(session: &Session, base_url: &str) -> Value {
     let payment_status = match session.payment_status {
         PaymentStatus::Unpaid => "unpaid",
         PaymentStatus::Paid => "paid",
@@ -48,7 +51,7 @@ pub(super) fn session(session: &Session, base_url: &str) -> Value {
         "payment_method_options": { "card": { "request_three_d_secure": "automatic" } },
         "payment_method_types": ["card"],
         "payment_status": payment_status,
-        "status": status,
+        "status": status(session),
         "success_url": session.success_url,
         "total_details": { "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 },
         "ui_mode": "hosted_page",
@@ -61,18 +64,37 @@ pub(super) fn session(session: &Session, base_url: &str) -> Value {
 /// What Stripe offers and the product does not use, as Stripe answers when nobody asked for it.
 fn add_unused_fields(session: &mut Value) {
     const NULL: [&str; 23] = [
-        "after_expiration", "allow_promotion_codes", "billing_address_collection", "client_secret", "consent",
-        "consent_collection", "currency_conversion", "customer", "customer_account", "integration_identifier",
-        "invoice", "origin_context", "payment_link", "payment_method_configuration_details", "permissions",
-        "recovered_from", "saved_payment_method_options", "setup_intent", "shipping_address_collection",
-        "shipping_cost", "submit_type", "subscription", "wallet_options",
+        "after_expiration",
+        "allow_promotion_codes",
+        "billing_address_collection",
+        "client_secret",
+        "consent",
+        "consent_collection",
+        "currency_conversion",
+        "customer",
+        "customer_account",
+        "integration_identifier",
+        "invoice",
+        "origin_context",
+        "payment_link",
+        "payment_method_configuration_details",
+        "permissions",
+        "recovered_from",
+        "saved_payment_method_options",
+        "setup_intent",
+        "shipping_address_collection",
+        "shipping_cost",
+        "submit_type",
+        "subscription",
+        "wallet_options",
     ];
     add_nulls(session, &NULL);
     for field in ["custom_fields", "discounts", "shipping_options"] {
         session[field] = json!([]);
     }
     session["adaptive_pricing"] = json!({ "enabled": false });
-    session["automatic_tax"] = json!({ "enabled": false, "liability": null, "provider": null, "status": null });
+    session["automatic_tax"] =
+        json!({ "enabled": false, "liability": null, "provider": null, "status": null });
     session["collected_information"] =
         json!({ "business_name": null, "individual_name": null, "shipping_details": null });
     session["custom_text"] = json!({

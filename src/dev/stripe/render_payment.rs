@@ -9,11 +9,27 @@ const EVIDENCE_DAYS: i64 = 14;
 
 pub(super) fn payment_intent(payment: &Payment) -> Value {
     const NULL: [&str; 21] = [
-        "application", "application_fee_amount", "automatic_payment_methods", "canceled_at",
-        "cancellation_reason", "customer", "customer_account", "excluded_payment_method_types",
-        "next_action", "on_behalf_of", "payment_method_configuration_details", "processing",
-        "receipt_email", "review", "setup_future_usage", "shipping", "source", "statement_descriptor",
-        "statement_descriptor_suffix", "transfer_data", "transfer_group",
+        "application",
+        "application_fee_amount",
+        "automatic_payment_methods",
+        "canceled_at",
+        "cancellation_reason",
+        "customer",
+        "customer_account",
+        "excluded_payment_method_types",
+        "next_action",
+        "on_behalf_of",
+        "payment_method_configuration_details",
+        "processing",
+        "receipt_email",
+        "review",
+        "setup_future_usage",
+        "shipping",
+        "source",
+        "statement_descriptor",
+        "statement_descriptor_suffix",
+        "transfer_data",
+        "transfer_group",
     ];
     let (status, received) = match payment.state {
         PaymentState::Processing => ("processing", 0),
@@ -56,10 +72,23 @@ pub(super) fn payment_intent(payment: &Payment) -> Value {
 
 pub(super) fn charge(payment: &Payment) -> Value {
     const NULL: [&str; 17] = [
-        "application", "application_fee", "application_fee_amount", "customer",
-        "failure_balance_transaction", "on_behalf_of", "receipt_email", "receipt_number", "receipt_url",
-        "review", "shipping", "source", "source_transfer", "statement_descriptor",
-        "statement_descriptor_suffix", "transfer_data", "transfer_group",
+        "application",
+        "application_fee",
+        "application_fee_amount",
+        "customer",
+        "failure_balance_transaction",
+        "on_behalf_of",
+        "receipt_email",
+        "receipt_number",
+        "receipt_url",
+        "review",
+        "shipping",
+        "source",
+        "source_transfer",
+        "statement_descriptor",
+        "statement_descriptor_suffix",
+        "transfer_data",
+        "transfer_group",
     ];
     let succeeded = payment.state == PaymentState::Succeeded;
     let failed = payment.state == PaymentState::Failed;
@@ -225,7 +254,7 @@ pub(super) fn dispute(payment: &Payment, dispute: &Dispute) -> Value {
         "metadata": {},
         "payment_intent": payment.intent_id,
         "payment_method_details": {
-            "card": { "brand": "visa", "case_type": "chargeback", "network_reason_code": "10.4" },
+            "card": { "brand": "visa", "case_type": "chargeback", "network": "visa", "network_reason_code": "10.4" },
             "type": "card",
         },
         "reason": "fraudulent",

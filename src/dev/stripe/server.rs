@@ -20,7 +20,8 @@ use super::pay_page;
 use super::render::API_VERSION;
 
 const MAX_BODY_BYTES: usize = 1_024 * 1_024;
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longer than clients keep idle connections, so that a client seldom writes to one just closed.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(90);
 /// A pause after a failed accept (too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -54,7 +55,10 @@ pub(super) async fn serve(core: Arc<Core>, listener: TcpListener) -> Infallible 
 async fn respond(core: Arc<Core>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, NoAnswer> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
-        return Ok(json_response(413, json!({ "error": { "message": "The body is too large." } }).to_string()));
+        return Ok(json_response(
+            413,
+            json!({ "error": { "message": "The body is too large." } }).to_string(),
+        ));
     };
     let body = body.to_bytes();
     let path = head.uri.path().to_owned();

@@ -22,8 +22,20 @@ const SHORTEST_LIFETIME_SECONDS: i64 = 30 * 60;
 const LIFETIME_SLACK_SECONDS: i64 = 60;
 
 const KNOWN: [&str; 14] = [
-    "cancel_url", "client_reference_id", "currency", "customer_creation", "customer_email", "expand", "expires_at",
-    "line_items", "locale", "metadata", "mode", "payment_intent_data", "success_url", "ui_mode",
+    "cancel_url",
+    "client_reference_id",
+    "currency",
+    "customer_creation",
+    "customer_email",
+    "expand",
+    "expires_at",
+    "line_items",
+    "locale",
+    "metadata",
+    "mode",
+    "payment_intent_data",
+    "success_url",
+    "ui_mode",
 ];
 
 /// A new session from the parameters of `POST /v1/checkout/sessions`.
@@ -41,7 +53,8 @@ pub(super) fn new_session(params: &Params, now: i64) -> Result<Session, ApiError
         let message = format!("Invalid string: must be at most {MAX_REFERENCE_CHARACTERS} characters");
         return Err(ApiError::bare_parameter("client_reference_id", message));
     }
-    let success_url = web_address(&root, "success_url")?.ok_or_else(|| ApiError::missing_parameter("success_url"))?;
+    let success_url =
+        web_address(&root, "success_url")?.ok_or_else(|| ApiError::missing_parameter("success_url"))?;
     Ok(Session {
         id: random_id("cs_test_a1", 56)?,
         created: now,
@@ -69,7 +82,10 @@ fn require_value(root: &Scope<'_>, key: &str, allowed: &[&str], required: bool) 
     match value {
         Some(value) if !allowed.contains(&value) => {
             let value: String = value.chars().take(100).collect();
-            let message = format!("Invalid {key}: must be one of {} (the stand-in does no other), not {value}", allowed.join(", "));
+            let message = format!(
+                "Invalid {key}: must be one of {} (the stand-in does no other), not {value}",
+                allowed.join(", ")
+            );
             Err(ApiError::bare_parameter(key, message))
         }
         _ => Ok(()),
@@ -91,7 +107,8 @@ fn lines(root: &Scope<'_>) -> Result<(Vec<Line>, String), ApiError> {
         let (line, currency) = line(item)?;
         match &shared_currency {
             Some(shared) if *shared != currency => {
-                let message = format!("All line items must have the same currency; got {shared} and {currency}.");
+                let message =
+                    format!("All line items must have the same currency; got {shared} and {currency}.");
                 return Err(ApiError::bare_parameter(item.name_of("price_data"), message));
             }
             Some(_) => {}
@@ -114,8 +131,9 @@ fn line(item: &Scope<'_>) -> Result<(Line, String), ApiError> {
         let message = format!("Invalid currency: {}", currency.chars().take(20).collect::<String>());
         return Err(ApiError::bare_parameter(price.name_of("currency"), message));
     }
-    let unit_amount =
-        price.integer("unit_amount")?.ok_or_else(|| ApiError::missing_parameter(&price.name_of("unit_amount")))?;
+    let unit_amount = price
+        .integer("unit_amount")?
+        .ok_or_else(|| ApiError::missing_parameter(&price.name_of("unit_amount")))?;
     at_least(&price, "unit_amount", unit_amount, 0)?;
     let product = price.object("product_data")?;
     product.allow_only(&["description", "images", "metadata", "name", "tax_code", "unit_label"])?;
@@ -124,7 +142,8 @@ fn line(item: &Scope<'_>) -> Result<(Line, String), ApiError> {
         let message = format!("Invalid string: must be at most {MAX_NAME_CHARACTERS} characters");
         return Err(ApiError::bare_parameter(product.name_of("name"), message));
     }
-    let quantity = item.integer("quantity")?.ok_or_else(|| ApiError::missing_parameter(&item.name_of("quantity")))?;
+    let quantity =
+        item.integer("quantity")?.ok_or_else(|| ApiError::missing_parameter(&item.name_of("quantity")))?;
     at_least(item, "quantity", quantity, 1)?;
     if quantity > MAX_QUANTITY {
         let message = format!("Quantity must be at most {MAX_QUANTITY}.");
@@ -170,7 +189,8 @@ fn total(lines: &[Line], currency: &str) -> Result<i64, ApiError> {
 fn expiry(root: &Scope<'_>, now: i64) -> Result<i64, ApiError> {
     let Some(expires_at) = root.integer("expires_at")? else { return Ok(now + LIFETIME_SECONDS) };
     if expires_at < now + SHORTEST_LIFETIME_SECONDS - LIFETIME_SLACK_SECONDS {
-        let message = "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation.";
+        let message =
+            "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation.";
         return Err(ApiError::bare_parameter("expires_at", message));
     }
     if expires_at > now + LIFETIME_SECONDS + LIFETIME_SLACK_SECONDS {
@@ -182,7 +202,8 @@ fn expiry(root: &Scope<'_>, now: i64) -> Result<i64, ApiError> {
 
 fn web_address(root: &Scope<'_>, key: &str) -> Result<Option<String>, ApiError> {
     let Some(address) = root.text(key)? else { return Ok(None) };
-    let valid = Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let valid =
+        Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     if valid && address.chars().count() <= MAX_URL_CHARACTERS {
         Ok(Some(address.to_owned()))
     } else {
@@ -193,7 +214,10 @@ fn web_address(root: &Scope<'_>, key: &str) -> Result<Option<String>, ApiError> 
 fn email(root: &Scope<'_>) -> Result<Option<String>, ApiError> {
     let Some(email) = root.text("customer_email")? else { return Ok(None) };
     let valid = email.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty() && !domain.is_empty() && !email.contains(char::is_whitespace) && !domain.contains('@')
+        !local.is_empty()
+            && !domain.is_empty()
+            && !email.contains(char::is_whitespace)
+            && !domain.contains('@')
     });
     if valid && email.len() <= 512 {
         return Ok(Some(email.to_owned()));
@@ -203,16 +227,17 @@ fn email(root: &Scope<'_>) -> Result<Option<String>, ApiError> {
 }
 
 /// Expires an open session; answers with the event to deliver.
-pub(super) fn expire(core: &Core, state: &mut State, id: &str, cause: &EventCause) -> Result<String, ApiError> {
+pub(super) fn expire(
+    core: &Core,
+    state: &mut State,
+    id: &str,
+    cause: &EventCause,
+) -> Result<String, ApiError> {
     let session = state.session(id).ok_or_else(|| ApiError::no_such("checkout.session", "session", id))?;
-    let status = match session.status {
-        SessionStatus::Open => None,
-        SessionStatus::Complete => Some("complete"),
-        SessionStatus::Expired => Some("expired"),
-    };
-    if let Some(status) = status {
+    if session.status != SessionStatus::Open {
         let message = format!(
-            "Only Checkout Sessions with a status in [\"open\"] can be expired. This Session has a status of {status}."
+            "Only Checkout Sessions with a status in [\"open\"] can be expired. This Session has a status of {}.",
+            render::status(session)
         );
         return Err(ApiError::wrong_state(None, message));
     }

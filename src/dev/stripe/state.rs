@@ -63,7 +63,7 @@ impl<T> Table<T> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "record", content = "row", rename_all = "snake_case")]
 pub(super) enum Record {
-    Session(Session),
+    Session(Box<Session>),
     Payment(Box<Payment>),
     Event(Event),
     Answer(KeptAnswer),
@@ -244,7 +244,7 @@ impl State {
     /// Puts a row of the journal back. It is not marked: the journal has it.
     pub(super) fn load(&mut self, record: Record) {
         match record {
-            Record::Session(session) => self.load_session(session),
+            Record::Session(session) => self.load_session(*session),
             Record::Payment(payment) => self.load_payment(*payment),
             Record::Event(event) => self.load_event(event),
             Record::Answer(answer) => {
@@ -258,7 +258,7 @@ impl State {
     pub(super) fn take_changes(&mut self) -> Vec<Record> {
         let dirty = std::mem::take(&mut self.dirty);
         let record = |dirty| match dirty {
-            Dirty::Session(id) => self.sessions.get(&id).cloned().map(Record::Session),
+            Dirty::Session(id) => self.sessions.get(&id).cloned().map(|row| Record::Session(Box::new(row))),
             Dirty::Payment(id) => self.payments.get(&id).cloned().map(|row| Record::Payment(Box::new(row))),
             Dirty::Event(id) => self.events.get(&id).cloned().map(Record::Event),
             Dirty::Answer(id) => self.answers.get(&id).cloned().map(Record::Answer),
@@ -269,7 +269,7 @@ impl State {
 
     /// All rows worth keeping, oldest first; answers whose time is over are left out.
     pub(super) fn all(&self, now: i64) -> impl Iterator<Item = Record> {
-        let sessions = self.sessions.oldest_first().cloned().map(Record::Session);
+        let sessions = self.sessions.oldest_first().cloned().map(|row| Record::Session(Box::new(row)));
         let payments = self.payments.oldest_first().cloned().map(|row| Record::Payment(Box::new(row)));
         let events = self.events.oldest_first().cloned().map(Record::Event);
         let answers = self.answers.oldest_first().filter(move |row| now - row.at < KEPT_ANSWER_SECONDS);
