@@ -1,0 +1,4 @@
+//! The parts that `primetech dev` stands on, run for real: PostgreSQL's processes, the S3 store over HTTP.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod postgres;
