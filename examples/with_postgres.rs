@@ -60,17 +60,13 @@ async fn supervise(mut command: Command, interruption: &mut Interruption) -> Res
     let name = command.get_program().to_owned();
     let child =
         Supervised::spawn(command).map_err(|error| format!("cannot run {}: {error}", name.display()))?;
-    loop {
-        tokio::select! {
-            status = child.exited() => return Ok(status?),
-            signal = interruption.next() => {
-                // The terminal has sent its Ctrl-C to the command as well; twice means something else to many.
-                if signal != Signal::Interrupt || !std::io::stdin().is_terminal() {
-                    child.signal(signal)?;
-                }
-                break;
-            }
-        }
+    let signal = tokio::select! {
+        status = child.exited() => return Ok(status?),
+        signal = interruption.next() => signal,
+    };
+    // The terminal has sent its Ctrl-C to the command as well; a second one means something else to many.
+    if signal != Signal::Interrupt || !std::io::stdin().is_terminal() {
+        child.signal(signal)?;
     }
     if let Ok(status) = tokio::time::timeout(GRACE, child.exited()).await {
         return Ok(status?);
@@ -79,8 +75,7 @@ async fn supervise(mut command: Command, interruption: &mut Interruption) -> Res
     Ok(child.exited().await?)
 }
 
-/// Runs that were killed outright leave their folder behind; whoever can start (and at once end) its cluster's lock
-/// knows that nobody uses it.
+/// Removes the folders of runs that were killed outright. A run that lives holds its cluster.
 fn remove_abandoned(own: &Path) {
     let Some(parent) = own.parent() else { return };
     let Ok(entries) = std::fs::read_dir(parent) else { return };
