@@ -10,15 +10,15 @@ use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-fn folder() -> TempDir {
+pub fn folder() -> TempDir {
     tempfile::Builder::new().prefix("primetech-devenv-").tempdir().unwrap()
 }
 
-async fn start(folder: &TempDir) -> PrivateCluster {
+pub async fn start(folder: &TempDir) -> PrivateCluster {
     PrivateCluster::start(ClusterOptions::new(folder.path().join("postgres"))).await.unwrap()
 }
 
-async fn connect(cluster: &PrivateCluster) -> PgConnection {
+pub async fn connect(cluster: &PrivateCluster) -> PgConnection {
     PgConnection::connect(&cluster.url("postgres")).await.unwrap()
 }
 
@@ -28,7 +28,7 @@ async fn ask(connection: &mut PgConnection, question: &'static str) -> String {
 
 /// All processes that work in the cluster's data directory: the postmaster and what it started.
 #[cfg(target_os = "linux")]
-fn processes_in(folder: &Path) -> Vec<u32> {
+pub fn processes_in(folder: &Path) -> Vec<u32> {
     let pgdata = folder.canonicalize().unwrap().join("postgres/pgdata");
     let works_here =
         |pid: &u32| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == pgdata);

@@ -45,12 +45,12 @@ pub enum ClusterError {
     )]
     OtherOwner { data_dir: PathBuf, owner: u32 },
     #[error(
-        "PostgreSQL does not run as root, and neither way around that works here. A user namespace: {namespace}. \
-         The user `postgres`: {service_user}. Run this as an ordinary user, or choose a data folder that the user \
-         `postgres` can reach (not {})",
+        "PostgreSQL does not run as root, and no way around that works here ({}). Run this as an ordinary user, or \
+         choose a data folder that the user `postgres` can reach (not {})",
+        .tried.join("; "),
         .data_dir.display()
     )]
-    Root { data_dir: PathBuf, namespace: String, service_user: String },
+    Root { data_dir: PathBuf, tried: Vec<String> },
     #[error("port {port} of 127.0.0.1 is taken: free it, or choose another")]
     PortTaken { port: u16 },
     #[error("initdb failed: {output}")]
