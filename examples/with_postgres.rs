@@ -30,6 +30,7 @@ async fn main() -> ExitCode {
     };
     let mut command = Command::new(program);
     command.args(arguments);
+    without_traces_of_cargo(&mut command);
     match run(command).await {
         Ok(code) => code,
         Err(error) => {
@@ -73,6 +74,18 @@ async fn supervise(mut command: Command, interruption: &mut Interruption) -> Res
     }
     child.signal(Signal::Kill)?;
     Ok(child.exited().await?)
+}
+
+/// `cargo run` describes this example in the environment. To a cargo that is the command, those variables look like
+/// changed inputs, and it would build half of the dependencies again.
+fn without_traces_of_cargo(command: &mut Command) {
+    const TRACES: &[&str] =
+        &["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_PACKAGE"];
+    for (name, _) in std::env::vars_os() {
+        if TRACES.iter().any(|trace| name.to_string_lossy().starts_with(trace)) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// Removes the folders of runs that were killed outright. A run that lives holds its cluster.

@@ -2,3 +2,4 @@
 
 pub mod free_port;
 pub mod postgres;
+pub mod store;

@@ -6,3 +6,4 @@ mod orphans;
 mod postgres;
 #[cfg(target_os = "linux")]
 mod postgres_as_root;
+mod store;

@@ -23,7 +23,7 @@ pub struct Folder {
     pub password: PathBuf,
     pub port: PathBuf,
     marker: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -46,7 +46,7 @@ impl Folder {
             port: root.join("port"),
             marker,
             root,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -105,6 +105,14 @@ impl Folder {
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
         lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default().join("\n")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Closing the file alone would leave the lock for a moment with any child that another thread is just
+        // starting. An error means that the file is gone, and the lock with it.
+        let _unlocked = self.lock.unlock();
     }
 }
 
