@@ -3,3 +3,5 @@
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod integrations;
+#[cfg(feature = "dev")]
+pub mod process;
