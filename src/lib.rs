@@ -1,7 +1,17 @@
 //! The HTTP edge and the composition root of Prime Tech Platform.
 
+pub mod app;
+pub mod cli;
+pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
+pub mod error;
+pub mod input;
 pub mod integrations;
+pub mod layers;
+pub mod limits;
 #[cfg(feature = "dev")]
 pub mod process;
+pub mod routes;
+pub mod schema;
+pub mod telemetry;

@@ -1,0 +1,218 @@
+//! The application: built from its configuration, run until it is told to stop.
+//!
+//! A request passes, in this order (see [`crate::layers`]): the outermost layer (id, log line, panics, timeout,
+//! canonical errors, security headers); what is known of the connection (host, client address); then, under `/api`,
+//! tenant, raw body of webhooks, JSON, cookies, session, and the route table.
+//!
+//! Any number of applications may run in one process, each on a thread with an actix system of its own.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, Error, HttpMessage, HttpServer, web};
+use primetech_actors::batch::BatchLimits;
+use primetech_actors::clock::{SharedClock, SystemClock};
+use primetech_actors::database::{Database, InvalidDatabaseUrl};
+use primetech_actors::fault::Fault;
+use primetech_actors::licence::{CertificateSigner, InvalidSigningKey};
+use primetech_actors::session::{SessionSettings, TokenSecret};
+use primetech_actors::system::{ActorSettings, Actors};
+use tokio::sync::oneshot;
+
+use crate::config::Config;
+use crate::layers::edge::{self, EdgeSettings};
+use crate::layers::facts::Facts;
+use crate::layers::{address, host};
+use crate::limits::Limits;
+use crate::routes::{self, Endpoint};
+
+pub use crate::routes::Readiness;
+
+/// Connections to the database: enough to keep a commit of each actor and some reads going.
+const DATABASE_CONNECTIONS: u32 = 24;
+
+/// What every request may use. Handlers take it as `web::Data<State>`. Cheap to clone.
+#[derive(Clone)]
+pub struct State {
+    pub config: Arc<Config>,
+    pub limits: Limits,
+    pub actors: Actors,
+    pub readiness: Readiness,
+}
+
+/// How an application is built, beyond its configuration.
+pub struct Options {
+    pub limits: Limits,
+    pub clock: SharedClock,
+    /// Threads that serve requests, and shards of the actors; by default one for each core.
+    pub threads: Option<usize>,
+    pub endpoints: Vec<Endpoint>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+            threads: None,
+            endpoints: routes::endpoints(),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Database(#[from] InvalidDatabaseUrl),
+    #[error("LICENCE_SIGNING_KEY: {0}")]
+    SigningKey(#[from] InvalidSigningKey),
+    #[error("the actors cannot be started: {0}")]
+    Actors(Fault),
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+    #[error("the server failed: {0}")]
+    Server(#[from] io::Error),
+}
+
+/// A server that listens and does not serve yet.
+pub struct Application {
+    server: Server,
+    address: SocketAddr,
+    state: State,
+}
+
+impl Application {
+    /// Starts the actors and binds the port. Needs a running actix system; does not need the database to be there.
+    pub fn build(config: Config, options: Options) -> Result<Self, ServeError> {
+        let Options { limits, clock, threads, endpoints } = options;
+        let threads = threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
+        let actors = start_actors(&config, clock, threads)?;
+        let wanted = SocketAddr::new(config.bind_address, config.port);
+        let settings =
+            EdgeSettings { request_timeout: limits.request, strict_transport: config.cookies.secure };
+        let state = State { config: Arc::new(config), limits, actors, readiness: Readiness::default() };
+        let of_worker = state.clone();
+        let server = HttpServer::new(move || {
+            let state = of_worker.clone();
+            let endpoints = endpoints.clone();
+            let application = App::new()
+                .app_data(web::Data::new(state.clone()))
+                .configure(|config| routes::mount(config, &state, &endpoints))
+                .wrap(from_fn(move |request, next: Next<BoxBody>| observe(state.clone(), request, next)));
+            edge::wrap(application, settings)
+        })
+        .workers(threads)
+        .keep_alive(limits.keep_alive)
+        .client_request_timeout(limits.request_head)
+        .client_disconnect_timeout(limits.disconnect)
+        .shutdown_timeout(limits.shutdown.as_secs())
+        .disable_signals()
+        .bind(wanted)
+        .map_err(|error| ServeError::Listen { address: wanted, error })?;
+        let address = server.addrs().first().copied().unwrap_or(wanted);
+        Ok(Self { server: server.run(), address, state })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Serves until the process is asked to end.
+    pub async fn run(self) -> Result<(), ServeError> {
+        self.run_until(termination()).await
+    }
+
+    /// Serves until `stop` is done: `/ready` says no first, then no connection is taken any more, and what is being
+    /// answered is answered.
+    pub async fn run_until(self, stop: impl Future<Output = ()> + 'static) -> Result<(), ServeError> {
+        let Self { server, address: _, state } = self;
+        let handle = server.handle();
+        let (ended, has_ended) = oneshot::channel::<()>();
+        let stopper = actix_web::rt::spawn(async move {
+            tokio::select! {
+                () = stop => {
+                    state.readiness.stop();
+                    tokio::time::sleep(state.limits.shutdown_notice).await;
+                    handle.stop(true).await;
+                }
+                // The server ended by itself.
+                _ = has_ended => {}
+            }
+        });
+        let served = server.await;
+        drop(ended);
+        // It has nothing left to do; a panic in it would have been one of the signals'.
+        let _ = stopper.await;
+        Ok(served?)
+    }
+}
+
+fn start_actors(config: &Config, clock: SharedClock, threads: usize) -> Result<Actors, ServeError> {
+    let database = Database::connect_lazy(&config.database_url, DATABASE_CONNECTIONS)?;
+    let signer = Arc::new(CertificateSigner::new(config.licence_signing_keys.clone())?);
+    let session = SessionSettings {
+        secret: TokenSecret::new(config.session_secret.clone()),
+        // Each takes 19 MiB and a core.
+        hashes_at_once: threads,
+    };
+    let settings = ActorSettings { session, signer, shards: threads, limits: BatchLimits::default() };
+    Actors::start(database, clock, settings).map_err(ServeError::Actors)
+}
+
+/// Notes what is known of every request before it is routed.
+async fn observe(
+    state: State,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse, Error> {
+    let proxies = &state.config.trusted_proxies;
+    let (client, own_host) = (address::of(&request, proxies), host::of(&request, proxies));
+    let route = request.match_pattern();
+    {
+        let mut extensions = request.extensions_mut();
+        if let (Some(facts), Some(route)) = (extensions.get::<Rc<Facts>>(), route) {
+            // Nobody has set it before this.
+            let _ = facts.route.set(route);
+        }
+        extensions.insert(client);
+        extensions.insert(own_host);
+    }
+    next.call(request).await
+}
+
+/// Done when the process is asked to end: SIGTERM, or Ctrl-C.
+async fn termination() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = tokio::signal::ctrl_c() => {}
+                }
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "SIGTERM will end the process at once"),
+        }
+    }
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        tracing::warn!(%error, "signals cannot be heard; the process ends when it is killed");
+        std::future::pending::<()>().await;
+    }
+}

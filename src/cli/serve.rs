@@ -1,0 +1,27 @@
+//! `primetech serve`: the production process. Starts also while the database cannot be reached; it is then not ready.
+
+use std::process::ExitCode;
+
+use super::fail;
+use crate::app::{Application, Options};
+use crate::config::Config;
+use crate::telemetry;
+
+pub(super) fn run() -> ExitCode {
+    let config = match Config::load() {
+        Ok(config) => config,
+        Err(faults) => return fail(faults),
+    };
+    telemetry::start(config.environment, &config.log);
+    let served = actix_web::rt::System::new().block_on(async {
+        let application = Application::build(config, Options::default())?;
+        tracing::info!(address = %application.address(), "serving");
+        application.run().await?;
+        tracing::info!("stopped");
+        Ok::<_, crate::app::ServeError>(())
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(error),
+    }
+}

@@ -1,0 +1,265 @@
+//! What the environment says: all of it read and checked once, at start, with every fault named by its variable.
+//!
+//! The rest of the product takes its settings from a [`Config`] and never looks at the environment. Values are not
+//! printed: a fault tells what a variable must be, never what it is, and secrets are of types that hide themselves.
+
+mod checks;
+mod mail;
+mod reader;
+mod variables;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
+
+use actix_web::cookie::SameSite;
+use lettre::message::Mailbox;
+use secrecy::{SecretSlice, SecretString};
+use url::Url;
+
+use crate::layers::address::TrustedProxies;
+use crate::layers::cookies::CookieSettings;
+pub use mail::MailTransport;
+use reader::Reader;
+pub use variables::Variables;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    Development,
+    Test,
+    Production,
+}
+
+/// All settings of a serving process.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub environment: Environment,
+    pub bind_address: IpAddr,
+    /// 0: any free one.
+    pub port: u16,
+    pub database_url: SecretString,
+    pub session_secret: SecretString,
+    pub cookies: CookieSettings,
+    /// Where the front end is: links in mails begin with it.
+    pub app_base_url: Url,
+    pub stripe: StripeConfig,
+    pub storage: StorageConfig,
+    pub mail: MailConfig,
+    /// Where rate limits are counted for all processes together.
+    pub redis_url: Option<SecretString>,
+    pub trusted_proxies: TrustedProxies,
+    /// Ed25519 seeds of 32 bytes; the first signs, all are published.
+    pub licence_signing_keys: Vec<SecretSlice<u8>>,
+    /// None: switched off.
+    pub rate_limits: Option<RateLimits>,
+    pub log: LogConfig,
+}
+
+#[derive(Debug, Clone)]
+pub struct StripeConfig {
+    pub secret_key: SecretString,
+    /// Each is accepted, so that one can be replaced.
+    pub webhook_secrets: Vec<SecretString>,
+    /// A stand-in, never in production.
+    pub api_base: Option<Url>,
+}
+
+#[derive(Debug, Clone)]
+pub struct StorageConfig {
+    pub region: String,
+    pub access_key_id: SecretString,
+    pub secret_access_key: SecretString,
+    pub bucket: String,
+    /// Another store than Amazon's.
+    pub endpoint: Option<Url>,
+}
+
+#[derive(Debug, Clone)]
+pub struct MailConfig {
+    pub from: Mailbox,
+    pub transport: MailTransport,
+}
+
+/// What one address (or account) may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Calls under `/api/auth` in 15 minutes.
+    pub auth: NonZeroU32,
+    /// Failed logins of one account in 15 minutes.
+    pub login_failures: NonZeroU32,
+    /// Licence calls a minute.
+    pub licences: NonZeroU32,
+    /// Other calls a minute.
+    pub other: NonZeroU32,
+    /// Webhooks a minute.
+    pub webhooks: NonZeroU32,
+}
+
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    pub filter: Option<String>,
+    /// Where traces are sent, if anywhere.
+    pub otlp_endpoint: Option<Url>,
+}
+
+/// One variable's fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFault {
+    pub variable: &'static str,
+    pub fault: String,
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFaults(pub Vec<ConfigFault>);
+
+impl fmt::Display for ConfigFaults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the configuration is not complete and right:")?;
+        for ConfigFault { variable, fault } in &self.0 {
+            write!(formatter, "\n  {variable} {fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigFaults {}
+
+impl Config {
+    /// From the process's environment, with a `.env` file of the working directory beneath it.
+    pub fn load() -> Result<Self, ConfigFaults> {
+        Self::parse(Variables::load()?)
+    }
+
+    /// From variables. An empty one counts as missing.
+    pub fn parse(variables: Variables) -> Result<Self, ConfigFaults> {
+        let mut read = Reader::new(variables);
+        let config = Self::read(&mut read);
+        read.finish(config)
+    }
+
+    /// None where a fault was noted.
+    fn read(read: &mut Reader) -> Option<Self> {
+        let environment = read.or("NODE_ENV", Environment::Production, checks::environment);
+        let bind_address = read.or("BIND_ADDRESS", IpAddr::V4(Ipv4Addr::LOCALHOST), checks::address);
+        let port = read.or("PORT", 4000, checks::port);
+        let database_url = read.required("DATABASE_URL", checks::database_url);
+        let session_secret = read.required("SESSION_SECRET", checks::session_secret);
+        let cookies = Self::read_cookies(read, environment);
+        let app_base_url = read.required("APP_BASE_URL", checks::web_url);
+        let stripe = Self::read_stripe(read, environment);
+        let storage = Self::read_storage(read);
+        let mail = Self::read_mail(read);
+        let redis_url = read.optional("REDIS_URL", checks::redis_url);
+        let trusted_proxies = read.or("TRUSTED_PROXIES", TrustedProxies::loopback(), str::parse);
+        let licence_signing_keys = read.required("LICENCE_SIGNING_KEY", checks::signing_keys);
+        let rate_limits = Self::read_rate_limits(read);
+        let filter = read.optional("RUST_LOG", checks::log_filter);
+        let otlp_endpoint = read.optional("OTEL_EXPORTER_OTLP_ENDPOINT", checks::web_url);
+        Some(Self {
+            environment: environment?,
+            bind_address: bind_address?,
+            port: port?,
+            database_url: database_url?,
+            session_secret: session_secret?,
+            cookies: cookies?,
+            app_base_url: app_base_url?,
+            stripe: stripe?,
+            storage: storage?,
+            mail: mail?,
+            redis_url: redis_url?,
+            trusted_proxies: trusted_proxies?,
+            licence_signing_keys: licence_signing_keys?,
+            rate_limits: rate_limits?,
+            log: LogConfig { filter: filter?, otlp_endpoint: otlp_endpoint? },
+        })
+    }
+
+    fn read_cookies(read: &mut Reader, environment: Option<Environment>) -> Option<CookieSettings> {
+        let in_production = environment.is_none_or(|environment| environment == Environment::Production);
+        let secure = read.or("COOKIE_SECURE", in_production, checks::boolean);
+        let same_site = read.or("COOKIE_SAMESITE", SameSite::Lax, checks::same_site);
+        if same_site == Some(SameSite::None) && secure == Some(false) {
+            // Browsers throw such a cookie away.
+            read.fault("COOKIE_SAMESITE", "must not be none unless COOKIE_SECURE is true");
+            return None;
+        }
+        Some(CookieSettings { secure: secure?, same_site: same_site? })
+    }
+
+    fn read_stripe(read: &mut Reader, environment: Option<Environment>) -> Option<StripeConfig> {
+        let secret_key = read.required("STRIPE_SECRET_KEY", checks::token);
+        let webhook_secrets = read.required("STRIPE_WEBHOOK_SECRET", checks::tokens);
+        let api_base = read.optional("STRIPE_API_BASE", checks::bare_url);
+        if environment == Some(Environment::Production) && matches!(api_base, Some(Some(_))) {
+            // Whoever answers in Stripe's place decides what counts as paid.
+            read.fault("STRIPE_API_BASE", "must not be set in production: a stand-in is not taken there");
+            return None;
+        }
+        Some(StripeConfig { secret_key: secret_key?, webhook_secrets: webhook_secrets?, api_base: api_base? })
+    }
+
+    fn read_storage(read: &mut Reader) -> Option<StorageConfig> {
+        let region = read.required("AWS_REGION", checks::region);
+        let access_key_id = read.required("AWS_ACCESS_KEY_ID", checks::token);
+        let secret_access_key = read.required("AWS_SECRET_ACCESS_KEY", checks::token);
+        let bucket = read.required("S3_BUCKET_PRIVATE", checks::bucket);
+        let endpoint = read.optional("S3_ENDPOINT", checks::bare_url);
+        Some(StorageConfig {
+            region: region?,
+            access_key_id: access_key_id?,
+            secret_access_key: secret_access_key?,
+            bucket: bucket?,
+            endpoint: endpoint?,
+        })
+    }
+
+    fn read_mail(read: &mut Reader) -> Option<MailConfig> {
+        let from = read.required("MAIL_FROM", mail::mailbox);
+        let smtp = read.optional("SMTP_URL", mail::smtp_url);
+        let directory = read.optional("MAIL_DIR", mail::directory);
+        let transport = match (smtp?, directory?) {
+            // Where both are set, mails go out: a folder that nobody reads is the worse mistake.
+            (Some(smtp), _) => smtp,
+            (None, Some(directory)) => directory,
+            (None, None) => {
+                read.fault("SMTP_URL", "is missing (or MAIL_DIR, to write mails to a folder)");
+                return None;
+            }
+        };
+        Some(MailConfig { from: from?, transport })
+    }
+
+    fn read_rate_limits(read: &mut Reader) -> Option<Option<RateLimits>> {
+        let on = read.or("RATE_LIMIT", true, checks::switch);
+        let mut limit = |variable, default| read.or(variable, default, checks::limit);
+        let auth = limit("RATE_LIMIT_AUTH", const { NonZeroU32::new(20).unwrap() });
+        let login_failures = limit("RATE_LIMIT_LOGIN_FAILURES", const { NonZeroU32::new(5).unwrap() });
+        let licences = limit("RATE_LIMIT_LICENCES", const { NonZeroU32::new(600).unwrap() });
+        let other = limit("RATE_LIMIT_OTHER", const { NonZeroU32::new(600).unwrap() });
+        let webhooks = limit("RATE_LIMIT_WEBHOOKS", const { NonZeroU32::new(6000).unwrap() });
+        let limits = RateLimits {
+            auth: auth?,
+            login_failures: login_failures?,
+            licences: licences?,
+            other: other?,
+            webhooks: webhooks?,
+        };
+        Some(on?.then_some(limits))
+    }
+
+    /// An address of the front end, for a link in a mail or a page to return to.
+    pub fn front_end_url(&self, path: &str) -> String {
+        format!("{}/{}", self.app_base_url.as_str().trim_end_matches('/'), path.trim_start_matches('/'))
+    }
+}
+
+/// For the commands that work on the database and nothing else.
+pub fn database_url() -> Result<SecretString, ConfigFaults> {
+    let mut read = Reader::new(Variables::load()?);
+    let url = read.required("DATABASE_URL", checks::database_url);
+    read.finish(url)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! A webhook's body: the very bytes that were signed.
+
+use std::future::{Ready, ready};
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::web::Bytes;
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
+
+use super::{body, refuse};
+use crate::app::State;
+use crate::error::ApiError;
+
+/// The body as it came, of any content type. Only on endpoints whose [`crate::routes::Expects`] is `RawBody`.
+#[derive(Debug, Clone)]
+pub struct RawBody(pub Bytes);
+
+pub(crate) async fn layer(
+    state: State,
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse, Error> {
+    match body::read(&mut request, state.limits.raw_body, &state.limits).await {
+        Ok(bytes) => {
+            request.extensions_mut().insert(RawBody(bytes));
+            next.call(request).await
+        }
+        Err(error) => Ok(refuse(request, error)),
+    }
+}
+
+impl FromRequest for RawBody {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let body = request.extensions().get::<Self>().cloned();
+        ready(body.ok_or_else(|| ApiError::internal("an endpoint without a raw body asks for one")))
+    }
+}

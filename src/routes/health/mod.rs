@@ -1,0 +1,5 @@
+//! Whether the process is alive, and whether it should be sent requests.
+
+pub mod alive;
+pub mod readiness;
+pub mod ready;

@@ -1,0 +1,108 @@
+//! The route table: every endpoint of the process, in one list.
+//!
+//! One file an endpoint, `routes/<domain>/<verb>.rs`, brings its `endpoint()`; [`endpoints`] names them all. From the
+//! list come the resources (grouped by path, so that a known path with another method is answered 405 with `Allow`),
+//! the demand for a session or a role, and whatever else has to hold for each of them.
+
+pub mod health;
+mod mount;
+
+use actix_web::Route;
+use actix_web::http::Method;
+
+pub use health::readiness::Readiness;
+pub(crate) use mount::mount;
+
+/// Who may call an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone.
+    Public,
+    /// A signed-in user of any role.
+    Session,
+    /// An administrator of the tenant.
+    Admin,
+}
+
+/// Which layers stand before an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Expects {
+    /// A tenant's host and JSON: everything under `/api` but webhooks.
+    TenantAndJson,
+    /// A tenant's host; no body is read. Outside `/api`.
+    Tenant,
+    /// Signed bytes, and no tenant: webhooks. All methods of such a path are of this kind.
+    RawBody,
+    /// Nothing: health and documentation, outside `/api`.
+    Nothing,
+}
+
+/// One endpoint.
+#[derive(Clone)]
+pub struct Endpoint {
+    pub method: Method,
+    /// With its parameters, as in `/api/orders/{orderId}`.
+    pub path: &'static str,
+    pub access: Access,
+    pub expects: Expects,
+    /// Makes the handler's route, once on each worker: `|| web::to(handle)`.
+    handler: fn() -> Route,
+}
+
+impl Endpoint {
+    pub fn new(method: Method, path: &'static str, access: Access, handler: fn() -> Route) -> Self {
+        let expects = if path.starts_with("/api/") { Expects::TenantAndJson } else { Expects::Nothing };
+        Self { method, path, access, expects, handler }
+    }
+
+    pub fn get(path: &'static str, access: Access, handler: fn() -> Route) -> Self {
+        Self::new(Method::GET, path, access, handler)
+    }
+
+    pub fn post(path: &'static str, access: Access, handler: fn() -> Route) -> Self {
+        Self::new(Method::POST, path, access, handler)
+    }
+
+    pub fn patch(path: &'static str, access: Access, handler: fn() -> Route) -> Self {
+        Self::new(Method::PATCH, path, access, handler)
+    }
+
+    /// In place of what the path suggests.
+    #[must_use]
+    pub fn expecting(mut self, expects: Expects) -> Self {
+        self.expects = expects;
+        self
+    }
+}
+
+/// Every endpoint.
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![health::alive::endpoint(), health::ready::endpoint()]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_endpoint_is_listed_twice() {
+        let mut seen = HashSet::new();
+        for endpoint in endpoints() {
+            assert!(
+                seen.insert((endpoint.method.clone(), endpoint.path)),
+                "{} {}",
+                endpoint.method,
+                endpoint.path
+            );
+        }
+    }
+
+    #[test]
+    fn whoever_is_asked_for_a_session_has_a_tenant() {
+        for endpoint in endpoints().iter().filter(|endpoint| endpoint.access != Access::Public) {
+            assert_eq!(endpoint.expects, Expects::TenantAndJson, "{}", endpoint.path);
+        }
+    }
+}
