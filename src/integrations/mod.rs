@@ -1,3 +1,4 @@
 //! Thin clients of the services outside, behind what the actors need of them.
 
+pub mod mail;
 pub mod stripe;
