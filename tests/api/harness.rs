@@ -1,0 +1,356 @@
+//! A shop with all its parts: a database of its own, a Stripe stand-in, and application instances on threads of their
+//! own.
+
+use std::time::{Duration, Instant};
+
+use hmac::{Hmac, KeyInit, Mac};
+use primetech::app::{Application, Options};
+use primetech::config::{Config, Variables};
+use primetech::dev::stripe::{StandInConfig, StripeStandIn};
+use primetech::schema;
+use primetech_actors::random;
+use reqwest::{Method, StatusCode};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use url::Url;
+
+pub const DEMO: &str = "demo.test";
+pub const ACME: &str = "acme.test";
+pub const PASSWORD: &str = "correct horse battery staple";
+const STRIPE_KEY: &str = "sk_test_harness";
+const WEBHOOK_SECRET: &str = "whsec_harness";
+
+const SEED: &str = "
+    INSERT INTO tenants (id, slug, name, active, created_at) VALUES
+        ('00000000-0000-7000-8000-000000000001', 'demo', 'Demo', true, now()),
+        ('00000000-0000-7000-8000-000000000002', 'acme', 'Acme', true, now());
+    INSERT INTO tenant_domains (tenant_id, id, host, created_at) VALUES
+        ('00000000-0000-7000-8000-000000000001', gen_random_uuid(), 'demo.test', now()),
+        ('00000000-0000-7000-8000-000000000002', gen_random_uuid(), 'acme.test', now());
+    INSERT INTO products (tenant_id, id, sku, kind, name, unit_amount, currency, created_at, updated_at)
+        SELECT t.id, gen_random_uuid(), p.sku, p.kind, p.name, p.amount, p.currency, now(), now()
+        FROM tenants t, (VALUES
+            ('editor', 'LICENCE', 'Editor', 4900, 'USD'),
+            ('icons', 'DOWNLOAD', 'Icons', 1900, 'USD'),
+            ('call', 'SERVICE', 'Call', 15000, 'USD'),
+            ('editor-eur', 'LICENCE', 'Editor', 4500, 'EUR')) AS p (sku, kind, name, amount, currency);";
+
+/// A running installation.
+pub struct Shop {
+    pub database_url: String,
+    pub pool: PgPool,
+    pub mail: TempDir,
+    stripe: StripeStandIn,
+    instances: Vec<Instance>,
+    http: reqwest::Client,
+    _stripe_folder: TempDir,
+}
+
+struct Instance {
+    address: std::net::SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !std::thread::panicking()
+        {
+            panic!("an application did not end well");
+        }
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// The canonical error's code; checks the rest of its form.
+    pub fn code(&self) -> String {
+        let body = self.json();
+        let details = &body["error"]["details"];
+        assert!(details["fieldErrors"].is_object() && body["error"]["message"].is_string(), "{self:?}");
+        assert_eq!(details["meta"]["requestId"], self.headers["x-request-id"].to_str().unwrap());
+        body["error"]["code"].as_str().unwrap().to_owned()
+    }
+
+    pub fn faulty_fields(&self) -> Vec<String> {
+        let body = self.json();
+        body["error"]["details"]["fieldErrors"].as_object().unwrap().keys().cloned().collect()
+    }
+
+    /// The body without what differs between any two requests.
+    pub fn without_request_id(&self) -> Value {
+        let mut body = self.json();
+        body["error"]["details"]["meta"]["requestId"] = Value::Null;
+        body
+    }
+
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self
+    }
+}
+
+/// A signed-in user of a tenant.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    pub host: &'static str,
+    pub cookie: String,
+    pub email: String,
+}
+
+impl Shop {
+    pub async fn open() -> Self {
+        Self::open_with(1).await
+    }
+
+    /// So many application instances on one database.
+    pub async fn open_with(instances: usize) -> Self {
+        let database_url = new_database().await;
+        let (mail, stripe_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut stand_in = StandInConfig::new(stripe_folder.path(), STRIPE_KEY.into(), WEBHOOK_SECRET.into());
+        stand_in.retry_first_delay = Duration::from_millis(50);
+        let stripe = StripeStandIn::start(stand_in).await.unwrap();
+        let variables = variables(&database_url, stripe.base_url(), mail.path().to_str().unwrap());
+        let instances: Vec<Instance> = (0..instances).map(|_| start(variables.clone())).collect();
+        stripe.set_webhook_endpoint(&format!("http://{}/api/webhooks/stripe", instances[0].address)).unwrap();
+        let pool = PgPool::connect(&database_url).await.unwrap();
+        let http = reqwest::Client::new();
+        Self { database_url, pool, mail, stripe, instances, http, _stripe_folder: stripe_folder }
+    }
+
+    pub async fn send(
+        &self,
+        instance: usize,
+        method: Method,
+        host: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Answer {
+        let address = self.instances[instance % self.instances.len()].address;
+        let mut request = self.http.request(method, format!("http://{address}{path}")).header("host", host);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+
+    pub async fn post(&self, instance: usize, host: &str, path: &str, body: &Value) -> Answer {
+        let headers = [("content-type", "application/json")];
+        self.send(instance, Method::POST, host, path, &headers, Some(body.to_string())).await
+    }
+
+    pub async fn post_as(&self, instance: usize, visitor: &Visitor, path: &str, body: &Value) -> Answer {
+        let headers = [("content-type", "application/json"), ("cookie", visitor.cookie.as_str())];
+        self.send(instance, Method::POST, visitor.host, path, &headers, Some(body.to_string())).await
+    }
+
+    pub async fn get_as(&self, visitor: &Visitor, path: &str) -> Answer {
+        self.get_from(0, visitor, path).await
+    }
+
+    pub async fn get_from(&self, instance: usize, visitor: &Visitor, path: &str) -> Answer {
+        let headers = [("cookie", visitor.cookie.as_str())];
+        self.send(instance, Method::GET, visitor.host, path, &headers, None).await
+    }
+
+    pub async fn register(&self, host: &'static str) -> Visitor {
+        let email = format!("{}@example.com", random::opaque_id().simple());
+        let body = json!({"email": email, "password": PASSWORD, "name": "Jane"});
+        let answer = self.post(0, host, "/api/auth/register", &body).await.expect(201);
+        Visitor { host, cookie: cookie_of(&answer), email }
+    }
+
+    pub async fn make_admin(&self, visitor: &Visitor) {
+        sqlx::query("UPDATE users SET role = 'ADMIN' WHERE email = $1")
+            .bind(&visitor.email)
+            .execute(&self.pool)
+            .await
+            .unwrap();
+        let is_admin = async || self.get_as(visitor, "/api/auth/me").await.json()["user"]["role"] == "ADMIN";
+        until("the role is known", is_admin).await;
+    }
+
+    pub async fn check_out(&self, visitor: &Visitor, items: Value) -> Value {
+        self.post_as(0, visitor, "/api/checkout/start", &json!({"items": items})).await.expect(201).json()
+    }
+
+    /// A paid order of one unit, and its licence's key.
+    pub async fn buy_licence(&self, visitor: &Visitor) -> (Value, String) {
+        let started = self.check_out(visitor, json!([{"sku": "editor", "quantity": 1}])).await;
+        self.deliver(0, &self.paid_event(&started, "pi_bought")).await.expect(200);
+        let number = started["order"]["number"].as_str().unwrap();
+        let licences = self.get_as(visitor, "/api/licences").await.expect(200).json();
+        let licence =
+            licences["items"].as_array().unwrap().iter().find(|licence| licence["orderNumber"] == number);
+        (started.clone(), licence.unwrap()["key"].as_str().unwrap().to_owned())
+    }
+
+    /// Asks the stand-in's control interface.
+    pub async fn stand_in(&self, path: &str, body: &Value) -> Value {
+        let url = format!("{}/_standin/{path}", self.stripe.base_url().trim_end_matches('/'));
+        let response = self.http.post(url).json(body).send().await.unwrap();
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert!(status.is_success(), "{status}: {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// `checkout.session.completed`, paid, of a started checkout.
+    pub fn paid_event(&self, started: &Value, payment_intent: &str) -> Value {
+        self.session_event(started, "checkout.session.completed", "paid", payment_intent)
+    }
+
+    pub fn session_event(
+        &self,
+        started: &Value,
+        kind: &str,
+        payment_status: &str,
+        payment_intent: &str,
+    ) -> Value {
+        let intent = format!("{payment_intent}_{}", started["order"]["id"].as_str().unwrap());
+        event(
+            kind,
+            json!({
+                "id": started["checkout"]["sessionId"],
+                "object": "checkout.session",
+                "payment_status": payment_status,
+                "amount_total": started["order"]["total"],
+                "currency": started["order"]["currency"].as_str().unwrap().to_lowercase(),
+                "payment_intent": intent,
+            }),
+        )
+    }
+
+    /// Sends an event as Stripe does, signed with the right secret.
+    pub async fn deliver(&self, instance: usize, event: &Value) -> Answer {
+        self.deliver_text(instance, event.to_string(), WEBHOOK_SECRET).await
+    }
+
+    pub async fn deliver_text(&self, instance: usize, payload: String, secret: &str) -> Answer {
+        #[allow(clippy::disallowed_methods, reason = "signatures are checked against the machine's time")]
+        let now = chrono::Utc::now().timestamp();
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(format!("{now}.{payload}").as_bytes());
+        let signature: String =
+            mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let signature = format!("t={now},v1={signature}");
+        let headers = [("stripe-signature", signature.as_str())];
+        self.send(instance, Method::POST, "unknown.host", "/api/webhooks/stripe", &headers, Some(payload))
+            .await
+    }
+
+    pub async fn count(&self, sql: &str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool).await.unwrap()
+    }
+
+    pub async fn text(&self, sql: &str) -> String {
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool).await.unwrap()
+    }
+
+    pub async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.pool).await.unwrap();
+    }
+}
+
+pub fn event(kind: &str, object: Value) -> Value {
+    json!({
+        "id": format!("evt_{}", random::opaque_id().simple()),
+        "object": "event",
+        "type": kind,
+        "data": {"object": object},
+    })
+}
+
+/// Waits until `holds`, for ten seconds at the most.
+pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < Duration::from_secs(10), "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub fn cookie_of(answer: &Answer) -> String {
+    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+fn variables(database_url: &str, stripe: &str, mail: &str) -> Variables {
+    [
+        ("NODE_ENV", "test"),
+        ("PORT", "0"),
+        ("DATABASE_URL", database_url),
+        ("SESSION_SECRET", "a secret for tests, of enough bytes"),
+        ("APP_BASE_URL", "https://front.example"),
+        ("STRIPE_SECRET_KEY", STRIPE_KEY),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_old,whsec_harness"),
+        ("STRIPE_API_BASE", stripe),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("S3_BUCKET_PRIVATE", "private"),
+        ("MAIL_FROM", "shop@example.com"),
+        ("MAIL_DIR", mail),
+        ("LICENCE_SIGNING_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn start(variables: Variables) -> Instance {
+    let config = Config::parse(variables).unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (tell, told) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let mut options = Options { threads: Some(2), ..Options::default() };
+            options.limits.shutdown_notice = Duration::ZERO;
+            let application = Application::build(config, options).unwrap();
+            tell.send(application.address()).unwrap();
+            let until = async move {
+                let _ended = stopped.await;
+            };
+            application.run_until(until).await.unwrap();
+        });
+    });
+    Instance { address: told.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
+}
+
+/// A migrated and seeded database of this test's own.
+async fn new_database() -> String {
+    let server =
+        std::env::var("TEST_DATABASE_URL").expect("run by scripts/test, which sets TEST_DATABASE_URL");
+    let name = format!("api_{}", random::opaque_id().simple());
+    let mut connection = PgConnection::connect(&server).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
+    let mut url = Url::parse(&server).unwrap();
+    url.set_path(&name);
+    schema::migrate(&SecretString::from(url.as_str())).await.unwrap();
+    let mut connection = PgConnection::connect(url.as_str()).await.unwrap();
+    sqlx::raw_sql(SEED).execute(&mut connection).await.unwrap();
+    url.into()
+}

@@ -1,0 +1,15 @@
+//! The API over real HTTP: a real PostgreSQL, the Stripe stand-in over HTTP, and as many application instances on one
+//! database as a test asks for.
+#![cfg(feature = "dev")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod accounts;
+mod checkout;
+mod faults;
+mod harness;
+mod licences;
+mod main_job;
+mod outbox;
+mod schema;
+mod tenancy;
+mod webhooks;
