@@ -15,7 +15,7 @@ use std::sync::Arc;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{App, Error, HttpMessage, HttpServer, web};
+use actix_web::{App, Error, HttpMessage, web};
 use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::{SharedClock, SystemClock};
 use primetech_actors::database::{Database, InvalidDatabaseUrl};
@@ -30,6 +30,7 @@ use crate::layers::edge::{self, EdgeSettings};
 use crate::layers::facts::Facts;
 use crate::layers::{address, host};
 use crate::limits::Limits;
+use crate::listener;
 use crate::routes::{self, Endpoint};
 
 pub use crate::routes::Readiness;
@@ -99,25 +100,17 @@ impl Application {
             EdgeSettings { request_timeout: limits.request, strict_transport: config.cookies.secure };
         let state = State { config: Arc::new(config), limits, actors, readiness: Readiness::default() };
         let of_worker = state.clone();
-        let server = HttpServer::new(move || {
+        let application = move || {
             let state = of_worker.clone();
-            let endpoints = endpoints.clone();
-            let application = App::new()
+            let routed = App::new()
                 .app_data(web::Data::new(state.clone()))
                 .configure(|config| routes::mount(config, &state, &endpoints))
                 .wrap(from_fn(move |request, next: Next<BoxBody>| observe(state.clone(), request, next)));
-            edge::wrap(application, settings)
-        })
-        .workers(threads)
-        .keep_alive(limits.keep_alive)
-        .client_request_timeout(limits.request_head)
-        .client_disconnect_timeout(limits.disconnect)
-        .shutdown_timeout(limits.shutdown.as_secs())
-        .disable_signals()
-        .bind(wanted)
-        .map_err(|error| ServeError::Listen { address: wanted, error })?;
-        let address = server.addrs().first().copied().unwrap_or(wanted);
-        Ok(Self { server: server.run(), address, state })
+            edge::wrap(routed, settings)
+        };
+        let (server, address) = listener::listen(wanted, threads, limits, application)
+            .map_err(|error| ServeError::Listen { address: wanted, error })?;
+        Ok(Self { server, address, state })
     }
 
     pub fn address(&self) -> SocketAddr {

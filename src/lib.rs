@@ -7,6 +7,7 @@ pub mod error;
 pub mod input;
 pub mod layers;
 pub mod limits;
+pub mod listener;
 pub mod routes;
 pub mod schema;
 pub mod telemetry;

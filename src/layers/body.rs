@@ -42,7 +42,10 @@ pub(super) async fn read(
     match arrived {
         Ok(Ok(())) => Ok(body.freeze()),
         Ok(Err(error)) => {
-            drain(&mut payload, limits).await;
+            // A body that broke off has no rest.
+            if error.code() == Code::PayloadTooLarge {
+                drain(&mut payload, limits).await;
+            }
             Err(error)
         }
         Err(_) => Err(ApiError::new(Code::InvalidJson).message("The body did not arrive in time.")),
