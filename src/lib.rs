@@ -3,11 +3,16 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "dev")]
+pub mod dev;
 pub mod error;
 pub mod input;
+pub mod integrations;
 pub mod layers;
 pub mod limits;
 pub mod listener;
+#[cfg(feature = "dev")]
+pub mod process;
 pub mod routes;
 pub mod schema;
 pub mod telemetry;

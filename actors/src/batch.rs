@@ -88,7 +88,7 @@ impl<B: Batch> BatchQueue<B> {
     }
 
     /// Queues `item` and gives the future of its reply. The work goes on if the future is dropped.
-    pub fn submit(&self, item: B::Item) -> impl Future<Output = Reply<B>> + 'static {
+    pub fn submit(&self, item: B::Item) -> impl Future<Output = Reply<B>> + use<B> {
         let (answer, reply) = oneshot::channel();
         let mut state = self.shared.state.borrow_mut();
         let admitted = state.waiting.len() < self.shared.limits.queue;

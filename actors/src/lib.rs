@@ -19,4 +19,6 @@ pub mod page;
 pub mod random;
 pub mod session;
 pub mod shard;
+pub mod system;
 pub mod tenancy;
+pub mod webhook;

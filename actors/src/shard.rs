@@ -36,4 +36,8 @@ impl<A: Actor<Context = Context<A>>> Shards<A> {
         key.hash(&mut hasher);
         &self.actors[(hasher.finish() % self.actors.len() as u64) as usize]
     }
+
+    pub(crate) fn are_running(&self) -> bool {
+        self.actors.iter().all(Addr::connected)
+    }
 }

@@ -1,0 +1,374 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use actix::{Actor, Context, Handler, ResponseFuture};
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::event::{Content, Event, IntentFact, SessionFact};
+use super::fulfil::{self, Changed};
+use super::ledger::Account;
+use super::messages::*;
+use super::store::{self, Settled};
+use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
+use crate::clock::SharedClock;
+use crate::database::Database;
+use crate::database::tx::BatchTx;
+use crate::fault::Fault;
+use crate::outbox::OutboxSignal;
+
+/// Deals with provider events, many in one transaction: stores them, works out what follows for each order, and writes
+/// it. Rows are locked in one order in every process: events, payment intents, orders, counters, licences.
+pub struct WebhookActor {
+    database: Database,
+    clock: SharedClock,
+    outbox: OutboxSignal,
+    events: Rc<BatchQueue<EventBatch>>,
+}
+
+impl WebhookActor {
+    pub fn new(database: Database, clock: SharedClock, outbox: OutboxSignal, limits: BatchLimits) -> Self {
+        let events = Rc::new(BatchQueue::new(EventBatch { clock: clock.clone() }, database.clone(), limits));
+        Self { database, clock, outbox, events }
+    }
+}
+
+impl Actor for WebhookActor {
+    type Context = Context<Self>;
+}
+
+/// An event in the batch.
+#[derive(Clone)]
+struct Arrival {
+    event: Event,
+    payload: String,
+    /// Run again by hand: what was failed or ignored before is looked at anew.
+    again: bool,
+}
+
+impl Arrival {
+    fn new(payload: String) -> Self {
+        // A signed body that is no event has nothing to be stored under but itself.
+        let unreadable = |payload: &str| Event {
+            id: format!("unreadable_{}", hex(&Sha256::digest(payload.as_bytes()))),
+            kind: "unreadable".to_owned(),
+            content: Content::Malformed("the body is not an event".to_owned()),
+        };
+        match Event::parse(&payload) {
+            Some(event) => Self { event, payload, again: false },
+            None => {
+                let event = unreadable(&payload);
+                // Stored as a JSON string, whatever it was.
+                let payload = serde_json::Value::String(payload).to_string();
+                Self { event, payload, again: false }
+            }
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+struct EventBatch {
+    clock: SharedClock,
+}
+
+impl Batch for EventBatch {
+    type Item = Arrival;
+    type Done = Dealt;
+    type Error = Fault;
+    const NAME: &'static str = "webhook.events";
+
+    async fn run(&self, tx: &mut BatchTx, arrivals: &[Arrival]) -> sqlx::Result<Vec<Reply<Self>>> {
+        let now = self.clock.now();
+        tx.open_platform_to_write().await?;
+        let distinct: BTreeMap<&str, (&Event, &str)> = arrivals
+            .iter()
+            .map(|arrival| (arrival.event.id.as_str(), (&arrival.event, arrival.payload.as_str())))
+            .collect();
+        let stored = store::store_and_lock(tx.connection(), now, &distinct).await?;
+
+        // The first of equal arrivals works; what was dealt with before is a duplicate.
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        let mut work: Vec<&Event> = Vec::new();
+        let mut dealt: Vec<Option<Dealt>> = Vec::with_capacity(arrivals.len());
+        for arrival in arrivals {
+            let id = arrival.event.id.as_str();
+            let is_open = stored.get(id).is_some_and(|event| event.status == "PENDING")
+                || (arrival.again && stored.get(id).is_some_and(|event| event.status == "FAILED"));
+            if is_open && seen.insert(id) {
+                work.push(&arrival.event);
+                dealt.push(None);
+            } else {
+                dealt.push(Some(Dealt::Duplicate));
+            }
+        }
+        let outcomes = match process(tx, now, &work).await? {
+            Ok(outcomes) => outcomes,
+            // Rolled back as a whole; one by one, only those that cannot have a number are answered so.
+            Err(fulfil::ReceiptsExhausted) => {
+                return Err(sqlx::Error::Protocol(
+                    "the receipt numbers of a tenant's year are used up".into(),
+                ));
+            }
+        };
+        Ok(arrivals
+            .iter()
+            .zip(dealt)
+            .map(|(arrival, dealt)| {
+                Ok(dealt
+                    .unwrap_or_else(|| outcomes.get(&arrival.event.id).copied().unwrap_or(Dealt::Processed)))
+            })
+            .collect())
+    }
+}
+
+/// What the events of a batch are about.
+struct Routing {
+    /// The order behind each of the provider's ids.
+    orders: HashMap<String, (Uuid, Uuid)>,
+    tenants: BTreeSet<Uuid>,
+}
+
+impl Routing {
+    /// A session's order: by its id, or, where we died before noting that, by what we told the provider.
+    fn of_session(&self, fact: &SessionFact) -> Option<(Uuid, Uuid)> {
+        self.orders
+            .get(&fact.session_id)
+            .copied()
+            .or_else(|| fact.named.filter(|(tenant_id, _)| self.tenants.contains(tenant_id)))
+    }
+
+    fn of_intent(&self, fact: &IntentFact) -> Option<(Uuid, Uuid)> {
+        self.orders.get(&fact.payment_intent).copied()
+    }
+}
+
+/// Works all open events of a batch out and writes what follows.
+async fn process(
+    tx: &mut BatchTx,
+    now: DateTime<Utc>,
+    events: &[&Event],
+) -> sqlx::Result<Result<HashMap<String, Dealt>, fulfil::ReceiptsExhausted>> {
+    let mut intents: BTreeSet<&str> = BTreeSet::new();
+    let mut refs: BTreeSet<&str> = BTreeSet::new();
+    let mut named: BTreeSet<Uuid> = BTreeSet::new();
+    for event in events {
+        match &event.content {
+            Content::Session(fact) => {
+                refs.insert(&fact.session_id);
+                intents.extend(fact.payment_intent.as_deref());
+                named.extend(fact.named.map(|(tenant_id, _)| tenant_id));
+            }
+            Content::Intent(fact) => {
+                refs.insert(&fact.payment_intent);
+                intents.insert(&fact.payment_intent);
+            }
+            Content::Nothing | Content::Malformed(_) => {}
+        }
+    }
+    store::lock_intents(tx.connection(), &intents).await?;
+    // Refunds and disputes that came before a payment of this batch.
+    let waiting: Vec<Event> = store::lock_waiting(tx.connection(), &intents)
+        .await?
+        .iter()
+        .filter(|stored| !events.iter().any(|event| event.id == stored.provider_event_id))
+        .filter_map(|stored| Event::parse(&stored.payload))
+        .collect();
+    let orders = store::resolve_refs(tx.connection(), &refs).await?;
+    let tenants = store::known_tenants(tx.connection(), &named).await?;
+    let routing = Routing { orders, tenants };
+
+    let mut wanted: BTreeSet<(Uuid, Uuid)> = BTreeSet::new();
+    for event in events {
+        wanted.extend(match &event.content {
+            Content::Session(fact) => routing.of_session(fact),
+            Content::Intent(fact) => routing.of_intent(fact),
+            Content::Nothing | Content::Malformed(_) => None,
+        });
+    }
+    tx.open_tenants(wanted.iter().map(|(tenant_id, _)| *tenant_id)).await?;
+    let before = if wanted.is_empty() {
+        BTreeMap::new()
+    } else {
+        store::lock_accounts(tx.connection(), &wanted).await?
+    };
+    let mut after = before.clone();
+
+    // Payments first, then what is about payments: within a batch nothing needs to wait for its neighbour.
+    let mut settled: Vec<Settled> = Vec::new();
+    for event in events {
+        if let Content::Session(fact) = &event.content {
+            let order = routing.of_session(fact).filter(|order| after.contains_key(order));
+            settled.push(hear_session(event, fact, order, &mut after, now));
+        }
+    }
+    for event in waiting.iter().chain(events.iter().copied()) {
+        match &event.content {
+            Content::Intent(fact) => {
+                let order = routing
+                    .of_intent(fact)
+                    .or_else(|| order_of_intent(&after, &fact.payment_intent))
+                    .filter(|order| after.contains_key(order));
+                settled.push(hear_intent(event, fact, order, &mut after));
+            }
+            Content::Nothing => settled.push(ended(event, "IGNORED", None, None)),
+            Content::Malformed(fault) => settled.push(ended(event, "FAILED", Some(fault.clone()), None)),
+            Content::Session(_) => {}
+        }
+    }
+
+    let changes: Vec<Changed> = before
+        .into_iter()
+        .filter_map(|(order, before)| after.remove(&order).map(|after| Changed { before, after }))
+        .collect();
+    if let Err(exhausted) = fulfil::write(tx.connection(), now, &changes).await? {
+        return Ok(Err(exhausted));
+    }
+    store::settle(tx.connection(), now, &settled).await?;
+    Ok(Ok(settled.into_iter().map(|event| (event.provider_event_id.clone(), dealt(&event))).collect()))
+}
+
+fn dealt(settled: &Settled) -> Dealt {
+    match settled.status {
+        "PROCESSED" => Dealt::Processed,
+        "IGNORED" => Dealt::Ignored,
+        "PENDING" => Dealt::Waiting,
+        _ => Dealt::Failed,
+    }
+}
+
+fn ended(event: &Event, status: &'static str, error: Option<String>, order: Option<(Uuid, Uuid)>) -> Settled {
+    if let Some(error) = &error {
+        tracing::warn!(event = %event.id, kind = %event.kind, %error, "a provider event can never succeed");
+        metrics::counter!("webhook_events_failed_total").increment(1);
+    }
+    Settled { provider_event_id: event.id.clone(), status, error, awaiting: None, order }
+}
+
+fn hear_session(
+    event: &Event,
+    fact: &SessionFact,
+    order: Option<(Uuid, Uuid)>,
+    accounts: &mut BTreeMap<(Uuid, Uuid), Account>,
+    now: DateTime<Utc>,
+) -> Settled {
+    let Some(account) = order.and_then(|order| accounts.get_mut(&order)) else {
+        return ended(event, "FAILED", Some("no payment has this Checkout Session".to_owned()), None);
+    };
+    match account.hear_session(&fact.session_id, fact.payment_intent.as_deref(), &fact.what, now) {
+        Ok(()) => ended(event, "PROCESSED", None, order),
+        Err(reason) => ended(event, "FAILED", Some(reason), order),
+    }
+}
+
+fn order_of_intent(accounts: &BTreeMap<(Uuid, Uuid), Account>, intent: &str) -> Option<(Uuid, Uuid)> {
+    accounts
+        .iter()
+        .find(|(_, account)| account.payment_intent.as_deref() == Some(intent))
+        .map(|(order, _)| *order)
+}
+
+fn hear_intent(
+    event: &Event,
+    fact: &IntentFact,
+    order: Option<(Uuid, Uuid)>,
+    accounts: &mut BTreeMap<(Uuid, Uuid), Account>,
+) -> Settled {
+    match order.and_then(|order| accounts.get_mut(&order)) {
+        Some(account) if account.is_paid() => {
+            account.hear_intent(&fact.what);
+            ended(event, "PROCESSED", None, order)
+        }
+        // Not paid yet as far as we know: it takes effect with the payment.
+        _ => Settled {
+            provider_event_id: event.id.clone(),
+            status: "PENDING",
+            error: None,
+            awaiting: Some(fact.payment_intent.clone()),
+            order,
+        },
+    }
+}
+
+/// Notes a failure that another try can mend, so that an operator sees it; the provider sends the event again.
+async fn note_failure(database: &Database, clock: &SharedClock, arrival: &Arrival, fault: &Fault) {
+    let noted = async {
+        let mut tx = database.platform_tx().await?;
+        store::note_failure(
+            tx.connection(),
+            clock.now(),
+            &arrival.event,
+            &arrival.payload,
+            &fault.to_string(),
+        )
+        .await?;
+        tx.commit().await
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(event = %arrival.event.id, %error, "a failed provider event could not be noted");
+    }
+}
+
+impl WebhookActor {
+    fn deal_with(&self, arrival: Arrival) -> impl Future<Output = Result<Dealt, Fault>> + use<> {
+        let answer = self.events.submit(arrival.clone());
+        let (database, clock, outbox) = (self.database.clone(), self.clock.clone(), self.outbox.clone());
+        async move {
+            let answer = answer.await;
+            match &answer {
+                Ok(Dealt::Processed) => outbox.raise(),
+                Ok(_) => {}
+                // Where the database is not there or too busy, another statement would only add to it.
+                Err(Fault::Internal(_)) => {
+                    if let Err(fault) = &answer {
+                        note_failure(&database, &clock, &arrival, fault).await;
+                    }
+                }
+                Err(_) => {}
+            }
+            answer
+        }
+    }
+}
+
+impl Handler<Deliver> for WebhookActor {
+    type Result = ResponseFuture<Result<Dealt, Fault>>;
+
+    fn handle(&mut self, message: Deliver, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.deal_with(Arrival::new(message.payload)))
+    }
+}
+
+impl Handler<Retry> for WebhookActor {
+    type Result = ResponseFuture<Result<Option<Dealt>, Fault>>;
+
+    fn handle(&mut self, message: Retry, context: &mut Self::Context) -> Self::Result {
+        use actix::AsyncContext;
+        let database = self.database.clone();
+        let this = context.address();
+        Box::pin(async move {
+            let mut tx = database.platform_tx().await?;
+            let found = store::lock(tx.connection(), &[message.provider_event_id.as_str()]).await?;
+            tx.commit().await?;
+            let Some(stored) = found.into_values().next() else { return Ok(None) };
+            let Some(event) = Event::parse(&stored.payload) else { return Ok(Some(Dealt::Failed)) };
+            let arrival = Arrival { event, payload: stored.payload, again: true };
+            crate::ask::ask(&this, Again(arrival)).await.map(Some)
+        })
+    }
+}
+
+#[derive(actix::Message)]
+#[rtype(result = "Result<Dealt, Fault>")]
+struct Again(Arrival);
+
+impl Handler<Again> for WebhookActor {
+    type Result = ResponseFuture<Result<Dealt, Fault>>;
+
+    fn handle(&mut self, message: Again, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.deal_with(message.0))
+    }
+}

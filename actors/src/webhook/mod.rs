@@ -1,0 +1,15 @@
+//! What the payment provider tells us, and what follows from it.
+//!
+//! Owns `webhook_events`, `payment_refs` and `payment_disputes`, and is the only one that changes the status of an
+//! order, invoice or payment, and that makes receipts, entitlements and licences of orders. Events come twice, at the
+//! same time and in any order; the effect is that of once, in order.
+
+mod actor;
+mod event;
+mod fulfil;
+mod ledger;
+mod messages;
+mod store;
+
+pub use actor::WebhookActor;
+pub use messages::*;

@@ -1,0 +1,284 @@
+//! The SQL of provider events and of what they are about.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::event::Event;
+use super::ledger::{Account, DisputeStatus, OrderStatus};
+use crate::random;
+
+/// An event as it is stored, before this transaction deals with it.
+#[derive(sqlx::FromRow, Debug)]
+pub(super) struct StoredEvent {
+    pub provider_event_id: String,
+    pub status: String,
+    pub payload: String,
+}
+
+/// Stores the events that are new, and locks all of them, in the order of their ids.
+///
+/// Where another transaction is storing the same event, this waits for it to end.
+pub(super) async fn store_and_lock(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    events: &BTreeMap<&str, (&Event, &str)>,
+) -> sqlx::Result<HashMap<String, StoredEvent>> {
+    sqlx::query(
+        "INSERT INTO webhook_events (id, provider, provider_event_id, type, payload, status, received_at)
+         SELECT new.id, 'STRIPE', new.provider_event_id, new.type, new.payload::json, 'PENDING', $5
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
+              AS new (id, provider_event_id, type, payload, place)
+         ORDER BY new.place
+         ON CONFLICT (provider, provider_event_id) DO NOTHING",
+    )
+    .bind(events.iter().map(|_| random::row_id(now)).collect::<Vec<_>>())
+    .bind(events.keys().copied().collect::<Vec<_>>())
+    .bind(events.values().map(|(event, _)| event.kind.as_str()).collect::<Vec<_>>())
+    .bind(events.values().map(|(_, payload)| *payload).collect::<Vec<_>>())
+    .bind(now)
+    .execute(&mut *connection)
+    .await?;
+    lock(connection, &events.keys().copied().collect::<Vec<_>>()).await
+}
+
+pub(super) async fn lock(
+    connection: &mut PgConnection,
+    provider_event_ids: &[&str],
+) -> sqlx::Result<HashMap<String, StoredEvent>> {
+    let rows: Vec<StoredEvent> = sqlx::query_as(
+        "SELECT provider_event_id, status, payload::text AS payload FROM webhook_events
+         WHERE provider = 'STRIPE' AND provider_event_id = ANY ($1)
+         ORDER BY provider_event_id FOR UPDATE",
+    )
+    .bind(provider_event_ids)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.provider_event_id.clone(), row)).collect())
+}
+
+/// Lets only one transaction at a time deal with a payment intent, known or not: a refund that looks for its payment
+/// and the payment that looks for its refunds cannot miss each other.
+pub(super) async fn lock_intents(
+    connection: &mut PgConnection,
+    intents: &BTreeSet<&str>,
+) -> sqlx::Result<()> {
+    if intents.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "SELECT pg_advisory_xact_lock(locks.lock)
+         FROM (SELECT DISTINCT hashtextextended(intent, 0) AS lock FROM unnest($1::text[]) AS intents (intent)
+               ORDER BY lock) AS locks",
+    )
+    .bind(intents.iter().copied().collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The tenant and order behind each of the provider's ids that is known.
+pub(super) async fn resolve_refs(
+    connection: &mut PgConnection,
+    refs: &BTreeSet<&str>,
+) -> sqlx::Result<HashMap<String, (Uuid, Uuid)>> {
+    let rows: Vec<(String, Uuid, Uuid)> = sqlx::query_as(
+        "SELECT ref, tenant_id, order_id FROM payment_refs WHERE provider = 'STRIPE' AND ref = ANY ($1)",
+    )
+    .bind(refs.iter().copied().collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(reference, tenant_id, order_id)| (reference, (tenant_id, order_id))).collect())
+}
+
+/// Which of `ids` are tenants. Metadata is ours, but an account may be shared with another installation.
+pub(super) async fn known_tenants(
+    connection: &mut PgConnection,
+    ids: &BTreeSet<Uuid>,
+) -> sqlx::Result<BTreeSet<Uuid>> {
+    let rows: Vec<(Uuid,)> = sqlx::query_as("SELECT id FROM tenants WHERE id = ANY ($1)")
+        .bind(ids.iter().copied().collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct AccountRow {
+    tenant_id: Uuid,
+    order_id: Uuid,
+    payment_id: Uuid,
+    user_id: Uuid,
+    status: String,
+    total: i64,
+    currency: String,
+    paid_at: Option<DateTime<Utc>>,
+    amount_refunded: i64,
+    session_id: Option<String>,
+    payment_intent: Option<String>,
+}
+
+/// Locks orders with their payments, in a sorted order, and reads what is known of them.
+pub(super) async fn lock_accounts(
+    connection: &mut PgConnection,
+    orders: &BTreeSet<(Uuid, Uuid)>,
+) -> sqlx::Result<BTreeMap<(Uuid, Uuid), Account>> {
+    let (tenants, ids): (Vec<Uuid>, Vec<Uuid>) = orders.iter().copied().unzip();
+    let rows: Vec<AccountRow> = sqlx::query_as(
+        "SELECT o.tenant_id, o.id AS order_id, p.id AS payment_id, o.user_id, o.status, o.total, o.currency, o.paid_at,
+                p.amount_refunded, p.provider_session_id AS session_id,
+                p.provider_payment_intent_id AS payment_intent
+         FROM unnest($1::uuid[], $2::uuid[]) AS wanted (tenant_id, id)
+         JOIN orders o ON o.tenant_id = wanted.tenant_id AND o.id = wanted.id
+         JOIN payments p ON p.tenant_id = o.tenant_id AND p.order_id = o.id
+         ORDER BY o.tenant_id, o.id FOR UPDATE OF o, p",
+    )
+    .bind(tenants)
+    .bind(ids)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut accounts = BTreeMap::new();
+    for row in rows {
+        let status = OrderStatus::parse(&row.status)
+            .ok_or_else(|| sqlx::Error::Decode("an unknown order status".into()))?;
+        accounts.insert(
+            (row.tenant_id, row.order_id),
+            Account {
+                tenant_id: row.tenant_id,
+                order_id: row.order_id,
+                payment_id: row.payment_id,
+                user_id: row.user_id,
+                status,
+                total: row.total,
+                currency: row.currency,
+                paid_at: row.paid_at,
+                amount_refunded: row.amount_refunded,
+                session_id: row.session_id,
+                payment_intent: row.payment_intent,
+                disputes: Vec::new(),
+            },
+        );
+    }
+    read_disputes(connection, &mut accounts).await?;
+    Ok(accounts)
+}
+
+async fn read_disputes(
+    connection: &mut PgConnection,
+    accounts: &mut BTreeMap<(Uuid, Uuid), Account>,
+) -> sqlx::Result<()> {
+    // Disputes can only be about what was paid before.
+    let paid: Vec<(Uuid, Uuid)> = accounts
+        .values()
+        .filter(|account| account.is_paid())
+        .map(|account| (account.tenant_id, account.payment_id))
+        .collect();
+    if paid.is_empty() {
+        return Ok(());
+    }
+    let (tenants, payments): (Vec<Uuid>, Vec<Uuid>) = paid.into_iter().unzip();
+    let rows: Vec<(Uuid, Uuid, String, String)> = sqlx::query_as(
+        "SELECT d.tenant_id, p.order_id, d.provider_dispute_id, d.status
+         FROM unnest($1::uuid[], $2::uuid[]) AS wanted (tenant_id, payment_id)
+         JOIN payment_disputes d ON d.tenant_id = wanted.tenant_id AND d.payment_id = wanted.payment_id
+         JOIN payments p ON p.tenant_id = d.tenant_id AND p.id = d.payment_id",
+    )
+    .bind(tenants)
+    .bind(payments)
+    .fetch_all(connection)
+    .await?;
+    for (tenant_id, order_id, dispute_id, status) in rows {
+        let status = DisputeStatus::parse(&status)
+            .ok_or_else(|| sqlx::Error::Decode("an unknown dispute status".into()))?;
+        if let Some(account) = accounts.get_mut(&(tenant_id, order_id)) {
+            account.disputes.push((dispute_id, status));
+        }
+    }
+    Ok(())
+}
+
+/// The stored events that wait for one of these payment intents, oldest first. They are locked.
+///
+/// One that is locked elsewhere is being dealt with there, behind the lock on its payment intent, after this
+/// transaction: waiting for it here would be a deadlock.
+pub(super) async fn lock_waiting(
+    connection: &mut PgConnection,
+    intents: &BTreeSet<&str>,
+) -> sqlx::Result<Vec<StoredEvent>> {
+    if intents.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query_as(
+        "SELECT provider_event_id, status, payload::text AS payload FROM webhook_events
+         WHERE provider = 'STRIPE' AND status = 'PENDING' AND awaiting_ref = ANY ($1)
+         ORDER BY received_at, provider_event_id FOR UPDATE SKIP LOCKED",
+    )
+    .bind(intents.iter().copied().collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await
+}
+
+/// How an event ends in this transaction.
+#[derive(Debug, Clone)]
+pub(super) struct Settled {
+    pub provider_event_id: String,
+    pub status: &'static str,
+    pub error: Option<String>,
+    pub awaiting: Option<String>,
+    pub order: Option<(Uuid, Uuid)>,
+}
+
+pub(super) async fn settle(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    settled: &[Settled],
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE webhook_events e
+         SET status = s.status, attempts = e.attempts + 1, last_error = s.error, awaiting_ref = s.awaiting,
+             tenant_id = coalesce(s.tenant_id, e.tenant_id), order_id = coalesce(s.order_id, e.order_id),
+             processed_at = CASE WHEN s.status = 'PENDING' THEN NULL ELSE $7 END
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::uuid[])
+              AS s (provider_event_id, status, error, awaiting, tenant_id, order_id)
+         WHERE e.provider = 'STRIPE' AND e.provider_event_id = s.provider_event_id",
+    )
+    .bind(settled.iter().map(|event| event.provider_event_id.as_str()).collect::<Vec<_>>())
+    .bind(settled.iter().map(|event| event.status).collect::<Vec<_>>())
+    .bind(settled.iter().map(|event| event.error.as_deref()).collect::<Vec<_>>())
+    .bind(settled.iter().map(|event| event.awaiting.as_deref()).collect::<Vec<_>>())
+    .bind(settled.iter().map(|event| event.order.map(|(tenant_id, _)| tenant_id)).collect::<Vec<_>>())
+    .bind(settled.iter().map(|event| event.order.map(|(_, order_id)| order_id)).collect::<Vec<_>>())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes on a stored event that working on it failed, where another try can help. Stores it first if need be.
+pub(super) async fn note_failure(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    event: &Event,
+    payload: &str,
+    error: &str,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO webhook_events AS e
+             (id, provider, provider_event_id, type, payload, status, attempts, last_error, received_at)
+         VALUES ($1, 'STRIPE', $2, $3, $4::json, 'PENDING', 1, $5, $6)
+         ON CONFLICT (provider, provider_event_id) DO UPDATE
+         SET attempts = e.attempts + 1, last_error = excluded.last_error
+         WHERE e.status = 'PENDING'",
+    )
+    .bind(random::row_id(now))
+    .bind(&event.id)
+    .bind(&event.kind)
+    .bind(payload)
+    .bind(error)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

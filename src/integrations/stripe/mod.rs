@@ -1,0 +1,16 @@
+//! The product's way to Stripe: Checkout Sessions over a pooled connection, and the check of a webhook's signature.
+//! Checkout and its reconciler call [`PaymentProvider`]; the webhook route calls [`signature::verify`].
+//! Invariant: a request that may be sent twice carries an idempotency key, so that Stripe does it once.
+
+mod error;
+mod provider;
+mod retry;
+pub mod signature;
+mod transport;
+
+pub use error::{ProviderConfigError, ProviderError, UnavailableReason};
+pub use provider::{
+    CheckoutLine, CheckoutSession, CheckoutSessionDetails, CheckoutStatus, NewCheckoutSession,
+    PaymentProvider, PaymentStatus,
+};
+pub use retry::ProviderTimeouts;

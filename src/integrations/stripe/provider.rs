@@ -1,0 +1,251 @@
+//! Checkout Sessions at Stripe, in the product's own words.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use stripe_checkout::checkout_session::{
+    CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
+    CreateCheckoutSessionPaymentIntentData, ExpireCheckoutSession, ProductData, RetrieveCheckoutSession,
+};
+use stripe_client_core::{IdempotencyKey, RequestStrategy, StripeRequest};
+use stripe_shared::{
+    CheckoutSession as StripeSession, CheckoutSessionMode, CheckoutSessionPaymentStatus,
+    CheckoutSessionStatus, CheckoutSessionUiMode,
+};
+use stripe_types::Currency;
+use url::Url;
+use uuid::Uuid;
+
+use super::error::{ProviderConfigError, ProviderError, UnavailableReason};
+use super::retry::{ProviderTimeouts, with_retries};
+use super::transport::Transport;
+
+/// What a checkout asks of Stripe. Stripe compares all of it when an idempotency key comes again: a repeated
+/// request must be built from what was stored with the order, `expires_at` included.
+#[derive(Debug, Clone)]
+pub struct NewCheckoutSession {
+    /// 1 to 255 characters, stored with the payment before the first call.
+    pub idempotency_key: String,
+    pub order_id: Uuid,
+    pub order_number: String,
+    pub tenant_id: Uuid,
+    /// ISO 4217, in any case.
+    pub currency: String,
+    pub lines: Vec<CheckoutLine>,
+    pub customer_email: Option<String>,
+    pub success_url: String,
+    pub cancel_url: String,
+    /// 30 minutes to 24 hours from now, by Stripe's rule.
+    pub expires_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckoutLine {
+    pub name: String,
+    /// In the currency's minor unit.
+    pub unit_amount: i64,
+    pub quantity: u32,
+}
+
+/// A session that can be paid at `url` until `expires_at`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckoutSession {
+    pub id: String,
+    pub url: String,
+    pub expires_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckoutStatus {
+    Open,
+    Complete,
+    Expired,
+    /// One that Stripe added after this was written.
+    Unknown(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaymentStatus {
+    Paid,
+    Unpaid,
+    NoPaymentRequired,
+    Unknown(String),
+}
+
+/// A session as it is at Stripe now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckoutSessionDetails {
+    pub id: String,
+    /// Only while it is open.
+    pub url: Option<String>,
+    pub status: CheckoutStatus,
+    pub payment_status: PaymentStatus,
+    pub amount_total: Option<i64>,
+    /// ISO 4217, upper case.
+    pub currency: Option<String>,
+    pub payment_intent_id: Option<String>,
+    /// The order's id, as it was given at the creation.
+    pub client_reference_id: Option<String>,
+    pub metadata: HashMap<String, String>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The way to Stripe. Cheap to clone; all clones share their connections.
+#[derive(Clone)]
+pub struct PaymentProvider {
+    transport: Arc<Transport>,
+    timeouts: ProviderTimeouts,
+}
+
+// The secret key is inside: nothing of it is shown.
+impl fmt::Debug for PaymentProvider {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("PaymentProvider").field("timeouts", &self.timeouts).finish_non_exhaustive()
+    }
+}
+
+impl PaymentProvider {
+    /// Without an `api_base`, Stripe itself. Opens no connection: it is made while Stripe cannot be reached, too.
+    pub fn new(
+        secret_key: SecretString,
+        api_base: Option<Url>,
+        timeouts: ProviderTimeouts,
+    ) -> Result<Self, ProviderConfigError> {
+        let transport = Transport::new(&secret_key, api_base, timeouts.connect)?;
+        Ok(Self { transport: Arc::new(transport), timeouts })
+    }
+
+    /// Makes a session, or, with a key that was used before, answers with the one made then.
+    pub async fn create_checkout_session(
+        &self,
+        new: &NewCheckoutSession,
+    ) -> Result<CheckoutSession, ProviderError> {
+        let key = idempotency_key(&new.idempotency_key)?;
+        let request = creation(new);
+        let session = self.send(&request, Some(&key)).await?;
+        let expires_at = time(session.expires_at)?;
+        let url = session.url.ok_or_else(|| invalid_answer("the new session has no URL"))?;
+        Ok(CheckoutSession { id: session.id.as_str().to_owned(), url, expires_at })
+    }
+
+    /// A session that Stripe does not know is a refusal for which [`ProviderError::is_missing`] holds.
+    pub async fn get_checkout_session(
+        &self,
+        session_id: &str,
+    ) -> Result<CheckoutSessionDetails, ProviderError> {
+        check_session_id(session_id)?;
+        details(self.send(&RetrieveCheckoutSession::new(session_id), None).await?)
+    }
+
+    /// Ends an open session, so that it can no longer be paid. One that is complete or expired is refused.
+    pub async fn expire_checkout_session(
+        &self,
+        session_id: &str,
+    ) -> Result<CheckoutSessionDetails, ProviderError> {
+        check_session_id(session_id)?;
+        // A session opens only once, so an answer kept under this key never grows wrong.
+        let key = idempotency_key(&format!("expire-{session_id}"))?;
+        details(self.send(&ExpireCheckoutSession::new(session_id), Some(&key)).await?)
+    }
+
+    async fn send<R>(&self, request: &R, key: Option<&IdempotencyKey>) -> Result<StripeSession, ProviderError>
+    where
+        R: StripeRequest<Output = StripeSession>,
+    {
+        let strategy = key.map_or(RequestStrategy::Once, |key| RequestStrategy::Idempotent(key.clone()));
+        let transport = self.transport.as_ref();
+        let attempt = || request.customize().request_strategy(strategy.clone()).send(transport);
+        with_retries(&self.timeouts, attempt).await
+    }
+}
+
+fn idempotency_key(key: &str) -> Result<IdempotencyKey, ProviderError> {
+    let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+    let valid = IdempotencyKey::new(key).ok().filter(|_| visible);
+    valid.ok_or_else(|| ProviderError::unsendable("Idempotency-Key", "1 to 255 visible ASCII characters"))
+}
+
+/// The id becomes a part of a path: nothing but what Stripe's ids are made of may come through.
+fn check_session_id(id: &str) -> Result<(), ProviderError> {
+    let valid = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if valid { Ok(()) } else { Err(ProviderError::unsendable("session", "not the id of a Checkout Session")) }
+}
+
+fn creation(new: &NewCheckoutSession) -> CreateCheckoutSession {
+    let Ok(currency) = Currency::from_str(&new.currency.to_ascii_lowercase());
+    let metadata = HashMap::from([
+        ("tenantId".to_owned(), new.tenant_id.to_string()),
+        ("orderId".to_owned(), new.order_id.to_string()),
+        ("orderNumber".to_owned(), new.order_number.clone()),
+    ]);
+    let line = |line: &CheckoutLine| CreateCheckoutSessionLineItems {
+        price_data: Some(CreateCheckoutSessionLineItemsPriceData {
+            product_data: Some(ProductData::new(line.name.clone())),
+            unit_amount: Some(line.unit_amount),
+            ..CreateCheckoutSessionLineItemsPriceData::new(currency.clone())
+        }),
+        quantity: Some(u64::from(line.quantity)),
+        ..CreateCheckoutSessionLineItems::new()
+    };
+    let payment_intent = CreateCheckoutSessionPaymentIntentData {
+        description: Some(new.order_number.clone()),
+        metadata: Some(metadata.clone()),
+        ..CreateCheckoutSessionPaymentIntentData::new()
+    };
+    let request = CreateCheckoutSession::new()
+        .mode(CheckoutSessionMode::Payment)
+        .ui_mode(CheckoutSessionUiMode::HostedPage)
+        .line_items(new.lines.iter().map(line).collect::<Vec<_>>())
+        .client_reference_id(new.order_id.to_string())
+        .metadata(metadata)
+        .payment_intent_data(payment_intent)
+        .success_url(new.success_url.clone())
+        .cancel_url(new.cancel_url.clone())
+        .expires_at(new.expires_at.timestamp());
+    match &new.customer_email {
+        Some(email) => request.customer_email(email.clone()),
+        None => request,
+    }
+}
+
+fn details(session: StripeSession) -> Result<CheckoutSessionDetails, ProviderError> {
+    let status = match session.status {
+        Some(CheckoutSessionStatus::Open) => CheckoutStatus::Open,
+        Some(CheckoutSessionStatus::Complete) => CheckoutStatus::Complete,
+        Some(CheckoutSessionStatus::Expired) => CheckoutStatus::Expired,
+        Some(other) => CheckoutStatus::Unknown(other.as_str().to_owned()),
+        None => CheckoutStatus::Unknown(String::new()),
+    };
+    let payment_status = match session.payment_status {
+        CheckoutSessionPaymentStatus::Paid => PaymentStatus::Paid,
+        CheckoutSessionPaymentStatus::Unpaid => PaymentStatus::Unpaid,
+        CheckoutSessionPaymentStatus::NoPaymentRequired => PaymentStatus::NoPaymentRequired,
+        other => PaymentStatus::Unknown(other.as_str().to_owned()),
+    };
+    Ok(CheckoutSessionDetails {
+        id: session.id.as_str().to_owned(),
+        url: session.url,
+        status,
+        payment_status,
+        amount_total: session.amount_total,
+        currency: session.currency.map(|currency| currency.to_string().to_ascii_uppercase()),
+        payment_intent_id: session.payment_intent.map(|intent| intent.id().as_str().to_owned()),
+        client_reference_id: session.client_reference_id,
+        metadata: session.metadata.unwrap_or_default(),
+        created_at: time(session.created)?,
+        expires_at: time(session.expires_at)?,
+    })
+}
+
+fn time(seconds: i64) -> Result<DateTime<Utc>, ProviderError> {
+    DateTime::from_timestamp(seconds, 0).ok_or_else(|| invalid_answer("a time out of range"))
+}
+
+fn invalid_answer(what: &str) -> ProviderError {
+    ProviderError::Unavailable { reason: UnavailableReason::InvalidAnswer(what.to_owned()), request_id: None }
+}
