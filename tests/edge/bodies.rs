@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use primetech::limits::Limits;
 
 use crate::client::send_bytes;
-use crate::harness::{Running, start, start_with};
+use crate::harness::{Running, limits, start, start_with};
 
 const PATH: &str = "/api/test/body";
 
@@ -27,9 +27,9 @@ fn a_body_of_64_kib_is_taken_and_one_byte_more_is_not() {
 #[test]
 fn a_client_that_still_sends_gets_to_read_its_refusal() {
     let app = start();
-    for _ in 0..10 {
-        app.post(PATH).json(json_of(3_000_000)).send().assert_refused(413, "PAYLOAD_TOO_LARGE");
-        let counted = app.post(PATH).chunked("application/json", &json_of(3_000_000)).send();
+    for size in [70_000, 3_000_000, 20_000_000] {
+        app.post(PATH).json(json_of(size)).send().assert_refused(413, "PAYLOAD_TOO_LARGE");
+        let counted = app.post(PATH).chunked("application/json", &json_of(size)).send();
         counted.assert_refused(413, "PAYLOAD_TOO_LARGE");
     }
 }
@@ -111,7 +111,7 @@ fn a_body_that_breaks_off_is_refused_and_harms_nobody_else() {
 
 #[test]
 fn a_body_that_does_not_arrive_is_not_waited_for() {
-    let limits = Limits { body_arrival: Duration::from_millis(100), ..Limits::default() };
+    let limits = Limits { body_arrival: Duration::from_millis(100), ..limits() };
     let app = start_with(limits, &[]);
     let head = format!(
         "POST {PATH} HTTP/1.1\r\nhost: demo.localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{{"

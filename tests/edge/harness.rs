@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use primetech::app::{Application, Options};
 use primetech::config::{Config, Variables};
@@ -119,7 +120,12 @@ impl Drop for Running {
 }
 
 pub fn start() -> Running {
-    start_with(Limits::default(), &[])
+    start_with(limits(), &[])
+}
+
+/// The usual limits, but for the time that a load balancer would need.
+pub fn limits() -> Limits {
+    Limits { shutdown_notice: Duration::ZERO, ..Limits::default() }
 }
 
 /// With limits and variables in place of the usual ones.

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use crate::client::Answer;
 use crate::endpoints::{AT_THE_GATE, GATE};
-use crate::harness::{self, NO_DATABASE, Running, empty_database, runtime, start, start_on};
+use crate::harness::{self, NO_DATABASE, Running, empty_database, limits, runtime, start, start_on};
 
 /// Asks until the condition holds; panics where it does not within ten seconds.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -34,7 +34,7 @@ fn alive_and_ready_need_no_tenant() {
 
 #[test]
 fn without_a_database_it_is_alive_and_not_ready() {
-    let app = start_on(NO_DATABASE, Limits::default(), &[]);
+    let app = start_on(NO_DATABASE, limits(), &[]);
     assert_eq!(app.get("/health").send().status, 200);
     ready(&app).assert_refused(503, "DATABASE_UNAVAILABLE");
 }
@@ -42,7 +42,7 @@ fn without_a_database_it_is_alive_and_not_ready() {
 #[test]
 fn it_is_ready_once_the_schema_is_the_program_s() {
     let url = empty_database();
-    let app = start_on(&url, Limits::default(), &[]);
+    let app = start_on(&url, limits(), &[]);
     ready(&app).assert_refused(503, "DATABASE_UNAVAILABLE");
     let applied = runtime().block_on(schema::migrate(&SecretString::from(url.as_str()))).unwrap();
     assert_eq!(applied, schema::MIGRATIONS.iter().count());
@@ -63,7 +63,7 @@ fn a_schema_from_the_future_is_not_worked_on() {
         );
         harness::execute(&url, &sql).await;
     });
-    let app = start_on(&url, Limits::default(), &[]);
+    let app = start_on(&url, limits(), &[]);
     ready(&app).assert_refused(503, "DATABASE_UNAVAILABLE");
 }
 
@@ -78,7 +78,7 @@ fn two_applications_live_side_by_side_in_one_process() {
 
 #[test]
 fn a_stop_says_so_first_and_answers_what_is_under_way() {
-    let limits = Limits { shutdown_notice: Duration::from_secs(1), ..Limits::default() };
+    let limits = Limits { shutdown_notice: Duration::from_secs(1), ..limits() };
     let mut app = start_on(NO_DATABASE, limits, &[]);
     let address = app.address;
     let under_way =

@@ -1,7 +1,5 @@
-use primetech::limits::Limits;
-
 use crate::client::send_bytes;
-use crate::harness::{start, start_with};
+use crate::harness::{limits, start, start_with};
 
 const PATH: &str = "/api/test/tenant";
 
@@ -76,21 +74,21 @@ fn a_trusted_proxy_s_word_for_the_host_counts() {
 
 #[test]
 fn a_stranger_s_word_for_the_host_does_not() {
-    let app = start_with(Limits::default(), &[("TRUSTED_PROXIES", "10.0.0.0/8")]);
+    let app = start_with(limits(), &[("TRUSTED_PROXIES", "10.0.0.0/8")]);
     let answer = app.get(PATH).header("x-forwarded-host", "acme.localhost").send();
     assert_eq!(answer.json()["slug"], "demo");
 }
 
 #[test]
 fn the_client_s_address_is_the_nearest_that_is_no_proxy() {
-    let trusting = start_with(Limits::default(), &[("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")]);
+    let trusting = start_with(limits(), &[("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")]);
     let address = |forwarded: &str| {
         let answer = trusting.get("/test/address").header("x-forwarded-for", forwarded).send();
         answer.json()["address"].as_str().unwrap().to_owned()
     };
     assert_eq!(address("6.6.6.6, 198.51.100.7, 10.1.1.1"), "198.51.100.7");
     assert_eq!(address("garbage"), "127.0.0.1");
-    let strict = start_with(Limits::default(), &[("TRUSTED_PROXIES", "10.0.0.0/8")]);
+    let strict = start_with(limits(), &[("TRUSTED_PROXIES", "10.0.0.0/8")]);
     let answer = strict.get("/test/address").header("x-forwarded-for", "198.51.100.7").send();
     assert_eq!(answer.json()["address"], "127.0.0.1");
 }
