@@ -11,6 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
@@ -21,11 +22,14 @@ use primetech_actors::clock::{SharedClock, SystemClock};
 use primetech_actors::database::{Database, InvalidDatabaseUrl};
 use primetech_actors::fault::Fault;
 use primetech_actors::licence::{CertificateSigner, InvalidSigningKey};
+use primetech_actors::outbox::{Courier, CourierSettings};
 use primetech_actors::session::{SessionSettings, TokenSecret};
 use primetech_actors::system::{ActorSettings, Actors};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::config::Config;
+use crate::integrations::mail::{Mailer, MailerError};
+use crate::integrations::stripe::{PaymentProvider, ProviderConfigError, ProviderTimeouts};
 use crate::layers::edge::{self, EdgeSettings};
 use crate::layers::facts::Facts;
 use crate::layers::{address, host};
@@ -38,6 +42,9 @@ pub use crate::routes::Readiness;
 /// Connections to the database: enough to keep a commit of each actor and some reads going.
 const DATABASE_CONNECTIONS: u32 = 24;
 
+/// How long the end waits for a message that is being delivered.
+const COURIER_PATIENCE: Duration = Duration::from_secs(2);
+
 /// What every request may use. Handlers take it as `web::Data<State>`. Cheap to clone.
 #[derive(Clone)]
 pub struct State {
@@ -45,6 +52,7 @@ pub struct State {
     pub limits: Limits,
     pub actors: Actors,
     pub readiness: Readiness,
+    pub payments: PaymentProvider,
 }
 
 /// How an application is built, beyond its configuration.
@@ -77,6 +85,10 @@ pub enum ServeError {
     Actors(Fault),
     #[error("cannot listen on {address}: {error}")]
     Listen { address: SocketAddr, error: io::Error },
+    #[error("STRIPE_SECRET_KEY or STRIPE_API_BASE: {0}")]
+    Payments(#[from] ProviderConfigError),
+    #[error("mails cannot be sent: {0}")]
+    Mail(#[from] MailerError),
     #[error("the server failed: {0}")]
     Server(#[from] io::Error),
 }
@@ -86,6 +98,7 @@ pub struct Application {
     server: Server,
     address: SocketAddr,
     state: State,
+    mailer: Mailer,
 }
 
 impl Application {
@@ -98,7 +111,15 @@ impl Application {
         let wanted = SocketAddr::new(config.bind_address, config.port);
         let settings =
             EdgeSettings { request_timeout: limits.request, strict_transport: config.cookies.secure };
-        let state = State { config: Arc::new(config), limits, actors, readiness: Readiness::default() };
+        let stripe = &config.stripe;
+        let payments = PaymentProvider::new(
+            stripe.secret_key.clone(),
+            stripe.api_base.clone(),
+            ProviderTimeouts::default(),
+        )?;
+        let config = Arc::new(config);
+        let mailer = Mailer::new(&config, &actors)?;
+        let state = State { config, limits, actors, readiness: Readiness::default(), payments };
         let of_worker = state.clone();
         let application = move || {
             let state = of_worker.clone();
@@ -110,7 +131,7 @@ impl Application {
         };
         let (server, address) = listener::listen(wanted, threads, limits, application)
             .map_err(|error| ServeError::Listen { address: wanted, error })?;
-        Ok(Self { server, address, state })
+        Ok(Self { server, address, state, mailer })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -133,8 +154,10 @@ impl Application {
     /// Serves until `stop` is done: `/ready` says no first, then no connection is taken any more, and what is being
     /// answered is answered.
     pub async fn run_until(self, stop: impl Future<Output = ()> + 'static) -> Result<(), ServeError> {
-        let Self { server, address: _, state } = self;
+        let Self { server, address: _, state, mailer } = self;
         let handle = server.handle();
+        let (end_courier, courier_ends) = watch::channel(false);
+        let courier = actix_web::rt::spawn(courier(&state, mailer).run(courier_ends));
         let (ended, has_ended) = oneshot::channel::<()>();
         let stopper = actix_web::rt::spawn(async move {
             tokio::select! {
@@ -151,7 +174,23 @@ impl Application {
         drop(ended);
         // It has nothing left to do; a panic in it would have been one of the signals'.
         let _ = stopper.await;
+        // What is being delivered is finished; the rest of the outbox waits for the next process.
+        let _no_receiver = end_courier.send(true);
+        if tokio::time::timeout(COURIER_PATIENCE, courier).await.is_err() {
+            tracing::warn!("a message was being delivered at the end; it will be sent again");
+        }
         Ok(served?)
+    }
+}
+
+/// Delivers the outbox while the application runs.
+fn courier(state: &State, mailer: Mailer) -> Courier<Mailer> {
+    Courier {
+        database: state.actors.database.clone(),
+        clock: state.actors.clock.clone(),
+        signal: state.actors.outbox.clone(),
+        settings: CourierSettings::default(),
+        destination: mailer,
     }
 }
 

@@ -66,8 +66,3 @@ impl From<sqlx::Error> for Fault {
         }
     }
 }
-
-/// The name of the constraint that refused a row.
-pub(crate) fn constraint_of(error: &sqlx::Error) -> Option<&str> {
-    error.as_database_error().and_then(|database| database.constraint())
-}

@@ -1,5 +1,7 @@
 //! The commands, one file each.
 
+#[cfg(feature = "dev")]
+mod dev;
 mod migrate;
 mod serve;
 
@@ -19,6 +21,9 @@ struct Cli {
 enum Command {
     /// Serve the API. Configured by the environment, and by a .env file where there is one
     Serve,
+    /// Bring up everything on this machine: PostgreSQL, store, a Stripe stand-in, mailbox, two shops, and the API
+    #[cfg(feature = "dev")]
+    Dev(dev::Arguments),
     /// Bring the database of DATABASE_URL to this program's schema
     Migrate,
 }
@@ -27,6 +32,8 @@ enum Command {
 pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve => serve::run(),
+        #[cfg(feature = "dev")]
+        Command::Dev(arguments) => dev::run(&arguments),
         Command::Migrate => migrate::run(),
     }
 }

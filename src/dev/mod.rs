@@ -1,7 +1,45 @@
 //! What `primetech dev` and the tests stand on: private real parts on loopback, and a stand-in for Stripe. Nothing
 //! outside this folder, the `dev` command and tests imports from it; it is never on the request path.
 
+mod environment;
 pub mod free_port;
 pub mod postgres;
+mod seed;
+mod settings;
 pub mod store;
 pub mod stripe;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use environment::{Environment, Wishes};
+
+/// Told what is being done, for a person who waits.
+pub trait Progress {
+    fn step(&self, what: &str);
+}
+
+/// Why a development installation cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum DevError {
+    #[error("another `primetech dev` is using {}", .0.display())]
+    InUse(PathBuf),
+    #[error(transparent)]
+    Cluster(#[from] postgres::ClusterError),
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    #[error(transparent)]
+    Storage(#[from] crate::integrations::storage::StorageError),
+    #[error(transparent)]
+    Schema(#[from] crate::schema::MigrateError),
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigFaults),
+    #[error(transparent)]
+    Serve(#[from] crate::app::ServeError),
+    #[error(transparent)]
+    Fault(#[from] primetech_actors::fault::Fault),
+    #[error("the database refused: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}

@@ -36,6 +36,7 @@ use std::rc::Rc;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use primetech_actors::page::PageRequest;
+use sha2::{Digest, Sha256};
 
 use crate::error::{ApiError, Code};
 use crate::layers::json::ReceivedBody;
@@ -71,6 +72,21 @@ impl Input {
             }
             ReceivedBody::None { declared_otherwise: true } => Err(ApiError::new(Code::UnsupportedMediaType)),
         }
+    }
+
+    /// What the request asks for, as a hash: method, path and the meaning of its body. The order of a JSON object's
+    /// names and its white space do not matter.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        hasher.update(self.request.method().as_str());
+        hasher.update([0]);
+        hasher.update(self.request.path());
+        hasher.update([0]);
+        if let ReceivedBody::Json(value) = &*self.body {
+            // Objects are kept sorted by name.
+            hasher.update(value.to_string());
+        }
+        hasher.finalize().into()
     }
 
     /// A parameter of the path, percent-decoded.

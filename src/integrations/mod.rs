@@ -1,3 +1,5 @@
 //! Thin clients of the services outside, behind what the actors need of them.
 
+pub mod mail;
+pub mod storage;
 pub mod stripe;

@@ -18,7 +18,7 @@
 
 pub mod address;
 mod body;
-mod canonical;
+pub(crate) mod canonical;
 pub mod cookies;
 pub mod edge;
 pub mod facts;

@@ -4,8 +4,16 @@
 //! list come the resources (grouped by path, so that a known path with another method is answered 405 with `Allow`),
 //! the demand for a session or a role, and whatever else has to hold for each of them.
 
+pub mod auth;
+pub mod checkout;
 pub mod health;
+pub mod invoices;
+mod kept;
+pub mod licences;
 mod mount;
+pub mod orders;
+pub mod receipts;
+pub mod webhooks;
 
 use actix_web::Route;
 use actix_web::http::Method;
@@ -77,7 +85,29 @@ impl Endpoint {
 
 /// Every endpoint.
 pub fn endpoints() -> Vec<Endpoint> {
-    vec![health::alive::endpoint(), health::ready::endpoint()]
+    vec![
+        health::alive::endpoint(),
+        health::ready::endpoint(),
+        auth::register::endpoint(),
+        auth::login::endpoint(),
+        auth::logout::endpoint(),
+        auth::me::endpoint(),
+        auth::verify_email::endpoint(),
+        auth::request_password_reset::endpoint(),
+        auth::reset_password::endpoint(),
+        checkout::start::endpoint(),
+        orders::list::endpoint(),
+        orders::get::endpoint(),
+        invoices::get::endpoint(),
+        receipts::get::endpoint(),
+        webhooks::stripe::endpoint(),
+        licences::list::endpoint(),
+        licences::get::endpoint(),
+        licences::validate::endpoint(),
+        licences::activate::endpoint(),
+        licences::deactivate::endpoint(),
+        licences::keys::endpoint(),
+    ]
 }
 
 #[cfg(test)]

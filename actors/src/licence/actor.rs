@@ -253,3 +253,18 @@ impl Handler<GetLicence> for LicenceActor {
         })
     }
 }
+
+impl Handler<LicencesOfOrder> for LicenceActor {
+    type Result = ResponseFuture<Result<Vec<LicenceView>, Fault>>;
+
+    fn handle(&mut self, message: LicencesOfOrder, _: &mut Self::Context) -> Self::Result {
+        let database = self.database.clone();
+        let now = self.clock.now();
+        Box::pin(async move {
+            let LicencesOfOrder { viewer, order_id } = message;
+            let found =
+                database.read(&viewer.scope, async |tx| store::of_order(tx, &viewer, order_id).await).await?;
+            Ok(found.iter().map(|licence| licence.view(now)).collect())
+        })
+    }
+}

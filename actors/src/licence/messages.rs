@@ -160,3 +160,11 @@ pub struct GetLicence {
     pub viewer: Viewer,
     pub key: LicenceKey,
 }
+
+/// The licences that an order brought.
+#[derive(Message)]
+#[rtype(result = "Result<Vec<LicenceView>, Fault>")]
+pub struct LicencesOfOrder {
+    pub viewer: Viewer,
+    pub order_id: Uuid,
+}

@@ -217,3 +217,27 @@ pub(super) async fn list(
     let items = page.items.into_iter().map(LicenceState::try_from).collect::<sqlx::Result<Vec<_>>>()?;
     Ok(Page { items, next })
 }
+
+pub(super) async fn of_order(
+    tx: &mut TenantTx,
+    viewer: &Viewer,
+    order_id: Uuid,
+) -> sqlx::Result<Vec<LicenceState>> {
+    let rows: Vec<LicenceRow> = sqlx::query_as(
+        "SELECT l.tenant_id, l.id, l.key, l.status, p.sku AS product_sku, o.number AS order_number, l.user_id,
+                l.expires_at, l.created_at, a.id AS activation_id, a.fingerprint, a.device_name, a.activated_at
+         FROM licences l
+         JOIN products p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
+         JOIN orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id
+         LEFT JOIN activations a
+                ON a.tenant_id = l.tenant_id AND a.licence_id = l.id AND a.deactivated_at IS NULL
+         WHERE l.tenant_id = $1 AND l.order_id = $2 AND ($3::uuid IS NULL OR l.user_id = $3)
+         ORDER BY l.id",
+    )
+    .bind(tx.tenant_id())
+    .bind(order_id)
+    .bind(viewer.only_user())
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter().map(LicenceState::try_from).collect()
+}

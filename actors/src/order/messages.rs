@@ -18,6 +18,11 @@ pub struct Viewer {
 }
 
 impl Viewer {
+    /// For the platform's own deliveries: sees all of the tenant.
+    pub(crate) fn of_platform(scope: TenantScope) -> Self {
+        Self { scope, user_id: Uuid::nil(), sees_all: true }
+    }
+
     /// None where all users' rows may be seen: the parameter of the queries' owner filter.
     pub(crate) fn only_user(&self) -> Option<Uuid> {
         (!self.sees_all).then_some(self.user_id)

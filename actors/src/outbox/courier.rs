@@ -12,12 +12,15 @@ use uuid::Uuid;
 use super::store::{self, DueMessage};
 use crate::clock::SharedClock;
 use crate::database::Database;
+use crate::order::Viewer;
 use crate::tenancy::TenantScope;
 
 /// One message to deliver.
 #[derive(Debug)]
 pub struct Delivery {
     pub scope: TenantScope,
+    /// Sees the tenant's rows, to tell of them.
+    pub viewer: Viewer,
     pub id: Uuid,
     pub topic: String,
     pub payload: Value,
@@ -115,8 +118,15 @@ impl<D: Destination> Courier<D> {
 
     async fn deliver(&self, message: DueMessage) -> sqlx::Result<()> {
         let DueMessage { tenant_id, id, topic, payload, attempts, created_at } = message;
-        let delivery =
-            Delivery { scope: TenantScope::proven(tenant_id), id, topic: topic.clone(), payload, created_at };
+        let scope = TenantScope::proven(tenant_id);
+        let delivery = Delivery {
+            scope,
+            viewer: Viewer::of_platform(scope),
+            id,
+            topic: topic.clone(),
+            payload,
+            created_at,
+        };
         let outcome = self.destination.deliver(delivery).await;
         let now = self.clock.now();
         // Whether it was sent is written in a transaction of its own: dying before this sends it again, never not at all.

@@ -1,6 +1,5 @@
 use actix::{Actor, Context, Handler, ResponseFuture};
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::SecretString;
 use serde_json::json;
 
 use super::messages::*;
@@ -261,6 +260,17 @@ impl Handler<FindSession> for SessionActor {
     }
 }
 
+impl Handler<FindUser> for SessionActor {
+    type Result = ResponseFuture<Result<Option<User>, Fault>>;
+
+    fn handle(&mut self, message: FindUser, _: &mut Self::Context) -> Self::Result {
+        let database = self.database.clone();
+        Box::pin(async move {
+            database.read(&message.scope, async |tx| store::find_user(tx, message.user_id).await).await
+        })
+    }
+}
+
 impl Handler<ExtendSession> for SessionActor {
     type Result = ResponseFuture<Result<(), Fault>>;
 
@@ -275,9 +285,4 @@ impl Handler<ExtendSession> for SessionActor {
                 .await
         })
     }
-}
-
-/// For commands that make a user outright.
-pub async fn hash_password(password: SecretString) -> Result<String, Fault> {
-    Hasher::new(1)?.hash(password).await
 }

@@ -170,3 +170,11 @@ pub struct ResetPassword {
     pub token: String,
     pub password: SecretString,
 }
+
+/// A user by its id, for the mails that are sent to it.
+#[derive(Message)]
+#[rtype(result = "Result<Option<User>, Fault>")]
+pub struct FindUser {
+    pub scope: TenantScope,
+    pub user_id: Uuid,
+}

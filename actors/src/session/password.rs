@@ -43,7 +43,8 @@ fn argon2id() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19 * 1024, 2, 1, None).unwrap_or_default())
 }
 
-fn hash(password: &str) -> Result<String, Fault> {
+/// The hash to store for a password, computed on this thread.
+pub fn hash(password: &str) -> Result<String, Fault> {
     argon2id()
         .hash_password(password.as_bytes())
         .map(|hash| hash.to_string())

@@ -74,6 +74,17 @@ pub(super) async fn find_credentials(tx: &mut TenantTx, email: &str) -> sqlx::Re
     Ok(row.map(|row| (row.user.into(), row.password_hash)))
 }
 
+pub(super) async fn find_user(tx: &mut TenantTx, user_id: Uuid) -> sqlx::Result<Option<User>> {
+    let row: Option<UserRow> = sqlx::query_as(
+        "SELECT id, email, name, role, email_verified_at, created_at FROM users WHERE tenant_id = $1 AND id = $2",
+    )
+    .bind(tx.tenant_id())
+    .bind(user_id)
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row.map(User::from))
+}
+
 pub(super) async fn mark_email_verified(
     tx: &mut TenantTx,
     user_id: Uuid,

@@ -93,6 +93,15 @@ impl TenantDirectory {
         Ok(resolution)
     }
 
+    /// A tenant's name, for the mails sent on its behalf.
+    pub async fn name_of(&self, scope: &TenantScope) -> Result<String, Fault> {
+        let (name,): (String,) = sqlx::query_as("SELECT name FROM tenants WHERE id = $1")
+            .bind(scope.tenant_id())
+            .fetch_one(self.database.pool())
+            .await?;
+        Ok(name)
+    }
+
     async fn load(&self, host: &str) -> Result<Option<TenantRow>, Fault> {
         let query = "SELECT t.id, t.slug, t.name, t.active,
                             ARRAY(SELECT other.host FROM tenant_domains other WHERE other.tenant_id = t.id ORDER BY other.host) AS domains

@@ -120,6 +120,11 @@ fn read(kind: &str, object: &Value) -> Result<Content, Missing> {
     }))
 }
 
+/// The provider's ids and words are short and of visible ASCII; anything else is none of its.
+fn is_plain(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn paid(object: &Value) -> Result<SessionEvent, Missing> {
     let currency = text(object, "currency")?.to_ascii_uppercase();
     Ok(SessionEvent::Paid { amount: amount(object, "amount_total")?, currency })
@@ -131,7 +136,7 @@ fn intent(object: &Value, what: IntentEvent) -> Result<Content, Missing> {
 }
 
 fn text<'a>(object: &'a Value, field: Missing) -> Result<&'a str, Missing> {
-    object.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or(field)
+    object.get(field).and_then(Value::as_str).filter(|text| is_plain(text)).ok_or(field)
 }
 
 fn amount(object: &Value, field: Missing) -> Result<i64, Missing> {
@@ -141,7 +146,7 @@ fn amount(object: &Value, field: Missing) -> Result<i64, Missing> {
 /// The id of another object: given as it is, or inside the object where the provider expanded it.
 fn reference(object: &Value, field: &str) -> Option<String> {
     let value = object.get(field)?;
-    value.as_str().or_else(|| value.get("id")?.as_str()).filter(|id| !id.is_empty()).map(str::to_owned)
+    value.as_str().or_else(|| value.get("id")?.as_str()).filter(|id| is_plain(id)).map(str::to_owned)
 }
 
 /// The tenant and order that the session was made for.

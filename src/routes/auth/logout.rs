@@ -1,0 +1,26 @@
+//! `POST /api/auth/logout`: 204 also without a session.
+
+use actix_web::{HttpResponse, web};
+use primetech_actors::ask::ask;
+use primetech_actors::session::Logout;
+
+use crate::app::State;
+use crate::error::ApiError;
+use crate::layers::cookies::SessionCookie;
+use crate::layers::permission::CurrentTenant;
+use crate::routes::{Access, Endpoint};
+
+pub fn endpoint() -> Endpoint {
+    Endpoint::post("/api/auth/logout", Access::Public, || web::to(handle))
+}
+
+async fn handle(
+    state: web::Data<State>,
+    CurrentTenant(tenant): CurrentTenant,
+    SessionCookie(token): SessionCookie,
+) -> Result<HttpResponse, ApiError> {
+    if let Some(token) = token {
+        ask(&state.actors.session, Logout { scope: tenant.scope(), token }).await?;
+    }
+    Ok(HttpResponse::NoContent().cookie(state.config.cookies.no_session()).finish())
+}

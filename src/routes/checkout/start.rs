@@ -1,0 +1,198 @@
+//! `POST /api/checkout/start` (Policy B): the order and its invoice are written first, then the provider is asked.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, rt, web};
+use chrono::TimeDelta;
+use primetech_actors::ask::ask;
+use primetech_actors::counter::{Buyer, PlaceOrder, PlaceOrderError, Placed, WantedItem};
+use primetech_actors::idempotency::{HeldClaim, IdempotencyClaim, KeptAnswer, Refused};
+use primetech_actors::order::{AttachCheckout, CheckoutView, InvoiceView, OrderView, SettleClaim};
+use primetech_actors::session::Session;
+use primetech_actors::tenancy::TenantScope;
+use serde::Serialize;
+
+use crate::app::State;
+use crate::error::{ApiError, Code};
+use crate::input::{Field, Input, rules};
+use crate::integrations::stripe::{CheckoutLine, NewCheckoutSession};
+use crate::layers::facts::RequestId;
+use crate::layers::permission::SignedIn;
+use crate::routes::kept::kept_answer;
+use crate::routes::{Access, Endpoint};
+
+/// How long a customer may take to pay. The provider allows 24 hours from its own now: an hour is left for a repeated
+/// request, whose parameters must be those of the first.
+const TIME_TO_PAY: TimeDelta = TimeDelta::hours(23);
+
+pub fn endpoint() -> Endpoint {
+    Endpoint::post("/api/checkout/start", Access::Session, || web::to(handle))
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    order: &'a OrderView,
+    invoice: &'a InvoiceView,
+    checkout: &'a CheckoutView,
+}
+
+/// A checkout that was asked for, checked.
+struct Wanted {
+    session: Arc<Session>,
+    items: Vec<WantedItem>,
+    success_url: String,
+    cancel_url: String,
+    claim: Option<IdempotencyClaim>,
+    request_id: Rc<str>,
+}
+
+async fn handle(
+    state: web::Data<State>,
+    SignedIn(session): SignedIn,
+    RequestId(request_id): RequestId,
+    mut input: Input,
+) -> Result<HttpResponse, ApiError> {
+    let key = input.header("idempotency-key", rules::idempotency_key);
+    let request_hash = input.fingerprint();
+    let mut body = input.body()?;
+    let items = body.list("items", 1..=50, |item| {
+        let sku = item.required("sku", rules::sku);
+        let quantity = item.integer("quantity", 1..=999);
+        Field::all((sku, quantity))
+    });
+    let success_url = body.optional("successUrl", rules::web_url);
+    let cancel_url = body.optional("cancelUrl", rules::web_url);
+    refuse_repeated(&mut input, items.get());
+    let (key, items, success_url, cancel_url) = input.finish((key, items, success_url, cancel_url))?;
+    let claim = key.map(|key| {
+        let owner = format!("user:{}", session.user.id);
+        IdempotencyClaim { owner, key, request_hash }
+    });
+    let page = |url: Option<url::Url>, default: &str| {
+        url.map_or_else(|| state.config.front_end_url(default), |url| url.to_string())
+    };
+    let wanted = Wanted {
+        items: items
+            .into_iter()
+            .map(|(sku, quantity)| WantedItem { sku, quantity: i32::try_from(quantity).unwrap_or(i32::MAX) })
+            .collect(),
+        success_url: page(success_url, "checkout/success"),
+        cancel_url: page(cancel_url, "checkout/cancelled"),
+        session,
+        claim,
+        request_id,
+    };
+    // Goes on where the client goes away: an order that was written gets its Checkout Session.
+    rt::spawn(start(state, wanted)).await.map_err(ApiError::internal)?
+}
+
+fn refuse_repeated(input: &mut Input, items: Option<&Vec<(String, u32)>>) {
+    for (at, (sku, _)) in items.into_iter().flatten().enumerate() {
+        if items.is_some_and(|items| items[..at].iter().any(|(earlier, _)| earlier == sku)) {
+            input.fault(&format!("items[{at}].sku"), "comes twice: put the quantities together");
+        }
+    }
+}
+
+async fn start(state: web::Data<State>, wanted: Wanted) -> Result<HttpResponse, ApiError> {
+    let Wanted { session, items, success_url, cancel_url, claim, request_id } = wanted;
+    let scope = session.scope();
+    let counter = state.actors.counters.of(&scope);
+    let placed = match ask(counter, PlaceOrder { buyer: Buyer::from(&*session), items, claim }).await {
+        Ok(placed) => placed,
+        Err(error) => return refuse(&state, scope, error, &request_id).await,
+    };
+    let checkout = match state
+        .payments
+        .create_checkout_session(&new_session(&placed, scope, success_url, cancel_url))
+        .await
+    {
+        Ok(made) => CheckoutView { session_id: made.id, url: made.url, expires_at: made.expires_at },
+        Err(error) => {
+            settle(&state, scope, placed.claim, None).await?;
+            let refusal = ApiError::new(Code::PaymentProviderError).meta("orderNumber", placed.order.number);
+            return Err(refusal.caused_by(error));
+        }
+    };
+    let answer = Answer { order: &placed.order, invoice: &placed.invoice, checkout: &checkout };
+    let body = serde_json::to_string(&answer).map_err(ApiError::internal)?;
+    let kept = placed.claim.map(|claim| (claim, KeptAnswer { status: 201, body: body.clone() }));
+    let attach = AttachCheckout { scope, order_id: placed.order.id, checkout, answer: kept };
+    ask(state.actors.orders.of(&scope), attach).await?;
+    Ok(HttpResponse::Created().content_type("application/json").body(body))
+}
+
+fn new_session(
+    placed: &Placed,
+    scope: TenantScope,
+    success_url: String,
+    cancel_url: String,
+) -> NewCheckoutSession {
+    NewCheckoutSession {
+        // One order has one session, however often it is asked for.
+        idempotency_key: format!("order-{}", placed.order.id),
+        order_id: placed.order.id,
+        order_number: placed.order.number.clone(),
+        tenant_id: scope.tenant_id(),
+        currency: placed.order.currency.clone(),
+        lines: placed
+            .order
+            .items
+            .iter()
+            .map(|item| CheckoutLine {
+                name: item.name.clone(),
+                unit_amount: item.unit_amount,
+                quantity: item.quantity.unsigned_abs(),
+            })
+            .collect(),
+        customer_email: Some(placed.invoice.bill_to.email.clone()),
+        success_url,
+        cancel_url,
+        expires_at: placed.order.created_at + TIME_TO_PAY,
+    }
+}
+
+/// Keeps the answer for the request's key, or frees the key for another try.
+async fn settle(
+    state: &State,
+    scope: TenantScope,
+    claim: Option<HeldClaim>,
+    answer: Option<KeptAnswer>,
+) -> Result<(), ApiError> {
+    if let Some(claim) = claim {
+        ask(state.actors.orders.of(&scope), SettleClaim { scope, claim, answer }).await?;
+    }
+    Ok(())
+}
+
+async fn refuse(
+    state: &State,
+    scope: TenantScope,
+    error: PlaceOrderError,
+    request_id: &str,
+) -> Result<HttpResponse, ApiError> {
+    Err(match error {
+        PlaceOrderError::ProductNotFound { sku, claim } => {
+            let refusal = ApiError::new(Code::ProductNotFound).meta("sku", sku);
+            let kept = KeptAnswer { status: StatusCode::NOT_FOUND.as_u16(), body: refusal.body(request_id) };
+            settle(state, scope, claim, Some(kept)).await?;
+            refusal
+        }
+        PlaceOrderError::NumbersExhausted { claim } => {
+            settle(state, scope, claim, None).await?;
+            ApiError::new(Code::NumbersExhausted)
+        }
+        PlaceOrderError::MixedCurrencies => {
+            ApiError::new(Code::ValidationError).field("items", "must all be of one currency")
+        }
+        PlaceOrderError::TotalTooLarge => {
+            ApiError::new(Code::ValidationError).field("items", "come to more than can be charged at once")
+        }
+        PlaceOrderError::Refused(Refused::Replay(answer)) => return kept_answer(answer),
+        PlaceOrderError::Refused(Refused::InProgress) => ApiError::new(Code::IdempotencyInProgress),
+        PlaceOrderError::Refused(Refused::Reused) => ApiError::new(Code::IdempotencyKeyReused),
+        PlaceOrderError::Fault(fault) => fault.into(),
+    })
+}

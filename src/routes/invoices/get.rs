@@ -1,0 +1,30 @@
+//! `GET /api/invoices/{invNumber}`
+
+use actix_web::{HttpResponse, web};
+use primetech_actors::ask::ask;
+use primetech_actors::identifiers::InvoiceNumber;
+use primetech_actors::order::{GetInvoice, Viewer};
+use serde_json::json;
+
+use crate::app::State;
+use crate::error::{ApiError, Code};
+use crate::input::Input;
+use crate::layers::permission::SignedIn;
+use crate::routes::{Access, Endpoint};
+
+pub fn endpoint() -> Endpoint {
+    Endpoint::get("/api/invoices/{invNumber}", Access::Session, || web::to(handle))
+}
+
+async fn handle(
+    state: web::Data<State>,
+    SignedIn(session): SignedIn,
+    mut input: Input,
+) -> Result<HttpResponse, ApiError> {
+    let number = input.path("invNumber", InvoiceNumber::parse);
+    let (number,) = input.finish((number,))?;
+    let viewer = Viewer::from(&*session);
+    let found = ask(state.actors.orders.of(&viewer.scope), GetInvoice { viewer, number }).await?;
+    let invoice = found.ok_or_else(|| ApiError::new(Code::NotFound))?;
+    Ok(HttpResponse::Ok().json(json!({ "invoice": invoice })))
+}

@@ -1,0 +1,31 @@
+//! `GET /api/licences/{licKey}`
+
+use actix_web::{HttpResponse, web};
+use primetech_actors::ask::ask;
+use primetech_actors::identifiers::LicenceKey;
+use primetech_actors::licence::GetLicence;
+use primetech_actors::order::Viewer;
+use serde_json::json;
+
+use crate::app::State;
+use crate::error::{ApiError, Code};
+use crate::input::Input;
+use crate::layers::permission::SignedIn;
+use crate::routes::{Access, Endpoint};
+
+pub fn endpoint() -> Endpoint {
+    Endpoint::get("/api/licences/{licKey}", Access::Session, || web::to(handle))
+}
+
+async fn handle(
+    state: web::Data<State>,
+    SignedIn(session): SignedIn,
+    mut input: Input,
+) -> Result<HttpResponse, ApiError> {
+    let key = input.path("licKey", LicenceKey::parse);
+    let (key,) = input.finish((key,))?;
+    let viewer = Viewer::from(&*session);
+    let found = ask(state.actors.licences.of(&viewer.scope), GetLicence { viewer, key }).await?;
+    let licence = found.ok_or_else(|| ApiError::new(Code::LicenceNotFound))?;
+    Ok(HttpResponse::Ok().json(json!({ "licence": licence })))
+}

@@ -1,0 +1,20 @@
+//! `GET /.well-known/licence-keys.json`: the JWK set that a tenant's certificates are checked with.
+
+use actix_web::{HttpResponse, web};
+
+use crate::app::State;
+use crate::error::ApiError;
+use crate::layers::permission::CurrentTenant;
+use crate::routes::{Access, Endpoint, Expects};
+
+pub fn endpoint() -> Endpoint {
+    Endpoint::get("/.well-known/licence-keys.json", Access::Public, || web::to(handle))
+        .expecting(Expects::Tenant)
+}
+
+async fn handle(
+    state: web::Data<State>,
+    CurrentTenant(tenant): CurrentTenant,
+) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(state.actors.signer.jwk_set(tenant.id)?))
+}

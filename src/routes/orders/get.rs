@@ -1,0 +1,37 @@
+//! `GET /api/orders/{orderId}`: by UUID or ORD number.
+
+use actix_web::{HttpResponse, web};
+use primetech_actors::ask::ask;
+use primetech_actors::identifiers::OrderNumber;
+use primetech_actors::order::{GetOrder, OrderRef, Viewer};
+use serde_json::json;
+
+use crate::app::State;
+use crate::error::{ApiError, Code};
+use crate::input::{Input, rules};
+use crate::layers::permission::SignedIn;
+use crate::routes::{Access, Endpoint};
+
+pub fn endpoint() -> Endpoint {
+    Endpoint::get("/api/orders/{orderId}", Access::Session, || web::to(handle))
+}
+
+async fn handle(
+    state: web::Data<State>,
+    SignedIn(session): SignedIn,
+    mut input: Input,
+) -> Result<HttpResponse, ApiError> {
+    let order = input.path("orderId", order_ref);
+    let (order,) = input.finish((order,))?;
+    let viewer = Viewer::from(&*session);
+    let found = ask(state.actors.orders.of(&viewer.scope), GetOrder { viewer, order }).await?;
+    let order = found.ok_or_else(|| ApiError::new(Code::NotFound))?;
+    Ok(HttpResponse::Ok().json(json!({ "order": order })))
+}
+
+fn order_ref(text: &str) -> Result<OrderRef, &'static str> {
+    if let Ok(number) = OrderNumber::parse(text) {
+        return Ok(OrderRef::Number(number));
+    }
+    rules::uuid(text).map(OrderRef::Id).map_err(|_| "must be a UUID or look like ORD-99999999-XXXX")
+}

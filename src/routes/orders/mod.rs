@@ -1,0 +1,4 @@
+//! Orders: a user's own, or for an admin the tenant's.
+
+pub mod get;
+pub mod list;

@@ -1,0 +1,30 @@
+//! `GET /api/receipts/{rcpNumber}`
+
+use actix_web::{HttpResponse, web};
+use primetech_actors::ask::ask;
+use primetech_actors::identifiers::ReceiptNumber;
+use primetech_actors::order::{GetReceipt, Viewer};
+use serde_json::json;
+
+use crate::app::State;
+use crate::error::{ApiError, Code};
+use crate::input::Input;
+use crate::layers::permission::SignedIn;
+use crate::routes::{Access, Endpoint};
+
+pub fn endpoint() -> Endpoint {
+    Endpoint::get("/api/receipts/{rcpNumber}", Access::Session, || web::to(handle))
+}
+
+async fn handle(
+    state: web::Data<State>,
+    SignedIn(session): SignedIn,
+    mut input: Input,
+) -> Result<HttpResponse, ApiError> {
+    let number = input.path("rcpNumber", ReceiptNumber::parse);
+    let (number,) = input.finish((number,))?;
+    let viewer = Viewer::from(&*session);
+    let found = ask(state.actors.orders.of(&viewer.scope), GetReceipt { viewer, number }).await?;
+    let receipt = found.ok_or_else(|| ApiError::new(Code::NotFound))?;
+    Ok(HttpResponse::Ok().json(json!({ "receipt": receipt })))
+}

@@ -1,0 +1,3 @@
+//! Receipts: a user's own, or for an admin the tenant's.
+
+pub mod get;

@@ -1,0 +1,3 @@
+//! What payment providers send us.
+
+pub mod stripe;

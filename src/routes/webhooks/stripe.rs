@@ -1,0 +1,39 @@
+//! `POST /api/webhooks/stripe`: 200 once the event is durably dealt with; 500 where another try can help.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use primetech_actors::ask::ask;
+use primetech_actors::fault::Fault;
+use primetech_actors::webhook::Deliver;
+use serde_json::json;
+
+use crate::app::State;
+use crate::error::{ApiError, Code};
+use crate::integrations::stripe::signature;
+use crate::layers::raw_body::RawBody;
+use crate::routes::{Access, Endpoint, Expects};
+
+pub fn endpoint() -> Endpoint {
+    Endpoint::post("/api/webhooks/stripe", Access::Public, || web::to(handle)).expecting(Expects::RawBody)
+}
+
+async fn handle(
+    state: web::Data<State>,
+    request: HttpRequest,
+    RawBody(body): RawBody,
+) -> Result<HttpResponse, ApiError> {
+    let mut signatures = request.headers().get_all("stripe-signature");
+    let (Some(Ok(header)), None) = (signatures.next().map(|value| value.to_str()), signatures.next()) else {
+        return Err(ApiError::new(Code::InvalidSignature));
+    };
+    let now = state.actors.clock.now();
+    signature::verify(header, &body, &state.config.stripe.webhook_secrets, now)
+        .map_err(|error| ApiError::new(Code::InvalidSignature).caused_by(error))?;
+    let payload = String::from_utf8_lossy(&body).into_owned();
+    // Deliveries of one event meet in one actor; different events share the work.
+    let actor = state.actors.webhooks.of(&payload);
+    match ask(actor, Deliver { payload }).await {
+        Ok(_) => Ok(HttpResponse::Ok().json(json!({ "received": true }))),
+        Err(Fault::Overloaded) => Err(ApiError::new(Code::Overloaded)),
+        Err(fault) => Err(ApiError::new(Code::WebhookProcessingFailed).caused_by(fault)),
+    }
+}
