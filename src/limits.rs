@@ -37,7 +37,8 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(75),
             disconnect: Duration::from_secs(2),
             shutdown_notice: Duration::from_millis(500),
-            shutdown: Duration::from_secs(9),
+            // With the notice before and the outbox after it, all is over within ten seconds.
+            shutdown: Duration::from_secs(7),
         }
     }
 }

@@ -168,7 +168,7 @@ pub fn variables(database_url: &str, changes: &[(&str, &str)]) -> Variables {
         ("AWS_SECRET_ACCESS_KEY", "secret"),
         ("S3_BUCKET_PRIVATE", "private"),
         ("MAIL_FROM", "shop@example.com"),
-        ("MAIL_DIR", "mail"),
+        ("MAIL_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/mail")),
         ("LICENCE_SIGNING_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
     ]
     .iter()

@@ -11,4 +11,5 @@ mod inputs;
 mod lifecycle;
 mod origins;
 mod permissions;
+mod table;
 mod tenants;
