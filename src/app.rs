@@ -16,7 +16,7 @@ use std::time::Duration;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{App, Error, HttpMessage, HttpServer, web};
+use actix_web::{App, Error, HttpMessage, web};
 use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::{SharedClock, SystemClock};
 use primetech_actors::database::{Database, InvalidDatabaseUrl};
@@ -34,6 +34,7 @@ use crate::layers::edge::{self, EdgeSettings};
 use crate::layers::facts::Facts;
 use crate::layers::{address, host};
 use crate::limits::Limits;
+use crate::listener;
 use crate::routes::{self, Endpoint};
 
 pub use crate::routes::Readiness;
@@ -120,25 +121,17 @@ impl Application {
         let mailer = Mailer::new(&config, &actors)?;
         let state = State { config, limits, actors, readiness: Readiness::default(), payments };
         let of_worker = state.clone();
-        let server = HttpServer::new(move || {
+        let application = move || {
             let state = of_worker.clone();
-            let endpoints = endpoints.clone();
-            let application = App::new()
+            let routed = App::new()
                 .app_data(web::Data::new(state.clone()))
                 .configure(|config| routes::mount(config, &state, &endpoints))
                 .wrap(from_fn(move |request, next: Next<BoxBody>| observe(state.clone(), request, next)));
-            edge::wrap(application, settings)
-        })
-        .workers(threads)
-        .keep_alive(limits.keep_alive)
-        .client_request_timeout(limits.request_head)
-        .client_disconnect_timeout(limits.disconnect)
-        .shutdown_timeout(limits.shutdown.as_secs())
-        .disable_signals()
-        .bind(wanted)
-        .map_err(|error| ServeError::Listen { address: wanted, error })?;
-        let address = server.addrs().first().copied().unwrap_or(wanted);
-        Ok(Self { server: server.run(), address, state, mailer })
+            edge::wrap(routed, settings)
+        };
+        let (server, address) = listener::listen(wanted, threads, limits, application)
+            .map_err(|error| ServeError::Listen { address: wanted, error })?;
+        Ok(Self { server, address, state, mailer })
     }
 
     pub fn address(&self) -> SocketAddr {

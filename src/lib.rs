@@ -10,6 +10,7 @@ pub mod input;
 pub mod integrations;
 pub mod layers;
 pub mod limits;
+pub mod listener;
 #[cfg(feature = "dev")]
 pub mod process;
 pub mod routes;

@@ -9,9 +9,6 @@ pub struct Limits {
     pub json_body: usize,
     /// A webhook's body, which is signed and so taken as it is. Stripe's events are far smaller.
     pub raw_body: usize,
-    /// A refused body is read and thrown away up to this size, so that a client that still sends gets to read the
-    /// answer instead of a reset connection.
-    pub drained_body: usize,
     /// How long a body may take to arrive.
     pub body_arrival: Duration,
     /// The whole request, from its head to the head of its answer.
@@ -20,7 +17,7 @@ pub struct Limits {
     pub request_head: Duration,
     /// An idle connection.
     pub keep_alive: Duration,
-    /// A client that does not take the end of its connection.
+    /// A client that does not take the end of its connection, or still sends what was refused.
     pub disconnect: Duration,
     /// How long `/ready` says no before connections are refused, so that a load balancer can turn away first.
     pub shutdown_notice: Duration,
@@ -33,7 +30,6 @@ impl Default for Limits {
         Self {
             json_body: 64 * 1024,
             raw_body: 1024 * 1024,
-            drained_body: 4 * 1024 * 1024,
             body_arrival: Duration::from_secs(10),
             request: Duration::from_secs(30),
             request_head: Duration::from_secs(5),
@@ -41,7 +37,8 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(75),
             disconnect: Duration::from_secs(2),
             shutdown_notice: Duration::from_millis(500),
-            shutdown: Duration::from_secs(9),
+            // With the notice before and the outbox after it, all is over within ten seconds.
+            shutdown: Duration::from_secs(7),
         }
     }
 }

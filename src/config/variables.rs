@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::Path;
 
@@ -44,6 +44,11 @@ impl Variables {
             variables.0.insert(name, value.into());
         }
         Ok(variables)
+    }
+
+    /// All of them, for a process that is started with them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &OsStr)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_os_str()))
     }
 
     /// None where it is missing or empty.

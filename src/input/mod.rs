@@ -94,7 +94,9 @@ impl Input {
         let Some(raw) = self.request.match_info().get(name) else {
             return self.faults.missing(name);
         };
-        match parameters::percent_decoded(raw, false) {
+        // The router has replaced bytes that are no text, so the path as it came is asked as well.
+        let whole = parameters::percent_decoded(self.request.uri().path(), false);
+        match whole.and_then(|_| parameters::percent_decoded(raw, false)) {
             Some(text) => self.faults.judge(name, rule(&text)),
             None => self.faults.fault(name, "is not valid UTF-8"),
         }
@@ -276,7 +278,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_a_fault() {
-        let request = TestRequest::with_uri("/?q=%ff").param("orderId", "%ff").to_http_request();
+        let request = TestRequest::with_uri("/%ff?q=%ff").param("orderId", "\u{fffd}").to_http_request();
         let mut input = Input::of(&request);
         let q = input.query("q", rules::text(1..=5));
         let order = input.path("orderId", rules::text(1..=5));

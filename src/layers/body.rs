@@ -1,7 +1,5 @@
 //! Reading a body within its bounds.
 
-use std::time::Duration;
-
 use actix_web::HttpMessage;
 use actix_web::dev::ServiceRequest;
 use actix_web::error::PayloadError;
@@ -12,9 +10,6 @@ use futures_util::StreamExt;
 use crate::error::{ApiError, Code};
 use crate::limits::Limits;
 
-/// How long the rest of a refused body is waited for.
-const DRAIN_TIME: Duration = Duration::from_secs(2);
-
 /// Takes the whole body, counted while it arrives.
 pub(super) async fn read(
     request: &mut ServiceRequest,
@@ -23,8 +18,9 @@ pub(super) async fn read(
 ) -> Result<Bytes, ApiError> {
     let declared = declared_length(request);
     let mut payload = request.take_payload();
+    // What is left of a refused body, the HTTP library reads and throws away while it closes the connection, so that
+    // the client gets to read its refusal.
     if declared.is_some_and(|length| length > largest as u64) {
-        drain(&mut payload, limits).await;
         return Err(ApiError::new(Code::PayloadTooLarge));
     }
     let mut body = BytesMut::new();
@@ -41,27 +37,9 @@ pub(super) async fn read(
     let arrived = tokio::time::timeout(limits.body_arrival, arrival).await;
     match arrived {
         Ok(Ok(())) => Ok(body.freeze()),
-        Ok(Err(error)) => {
-            drain(&mut payload, limits).await;
-            Err(error)
-        }
+        Ok(Err(error)) => Err(error),
         Err(_) => Err(ApiError::new(Code::InvalidJson).message("The body did not arrive in time.")),
     }
-}
-
-/// Reads on for a while and throws away, so that the client gets to read its refusal.
-async fn drain(payload: &mut actix_web::dev::Payload, limits: &Limits) {
-    let mut left = limits.drained_body;
-    let rest = async {
-        while let Some(Ok(chunk)) = payload.next().await {
-            left = left.saturating_sub(chunk.len());
-            if left == 0 {
-                break;
-            }
-        }
-    };
-    // Whether it came to its end makes no difference to the answer.
-    let _ = tokio::time::timeout(DRAIN_TIME, rest).await;
 }
 
 fn declared_length(request: &ServiceRequest) -> Option<u64> {

@@ -1,0 +1,15 @@
+//! The HTTP edge over real HTTP: what every request meets, whatever endpoint it is for.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod answers;
+mod bodies;
+mod client;
+mod commands;
+mod endpoints;
+mod harness;
+mod inputs;
+mod lifecycle;
+mod origins;
+mod permissions;
+mod table;
+mod tenants;
