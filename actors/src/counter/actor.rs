@@ -59,9 +59,13 @@ struct Plan {
 /// How far one request of the batch has come.
 enum Step {
     /// Decided without writing anything more.
-    Decided(Result<Placed, PlaceOrderError>),
+    Decided(Box<Result<Placed, PlaceOrderError>>),
     /// To be written, once it has its numbers.
     Write(Plan, Option<HeldClaim>),
+}
+
+fn decided(reply: Result<Placed, PlaceOrderError>) -> Step {
+    Step::Decided(Box::new(reply))
 }
 
 impl Batch for OrderBatch {
@@ -88,7 +92,7 @@ impl Batch for OrderBatch {
         let mut numbers = numbers;
         for (item, step) in items.iter().zip(steps) {
             replies.push(match step {
-                Step::Decided(reply) => reply,
+                Step::Decided(reply) => *reply,
                 Step::Write(plan, claim) => match numbers.next(item.buyer.scope.tenant_id()) {
                     None => Err(PlaceOrderError::NumbersExhausted { claim }),
                     Some((invoice_sequence, order_sequence)) => {
@@ -164,13 +168,13 @@ async fn claim_keys(
     for (at, (request, plan)) in requests.iter().zip(plans).enumerate() {
         let held = match claims.remove(&at) {
             Some(Claimed::Refused(refused)) => {
-                steps.push(Step::Decided(Err(PlaceOrderError::Refused(refused))));
+                steps.push(decided(Err(PlaceOrderError::Refused(refused))));
                 continue;
             }
             Some(Claimed::Resume(held, order_id)) => {
                 let tenant_id = request.buyer.scope.tenant_id();
                 let (order, invoice) = find_placed(tx.connection(), tenant_id, order_id).await?;
-                steps.push(Step::Decided(Ok(Placed { order, invoice, claim: Some(held) })));
+                steps.push(decided(Ok(Placed { order, invoice, claim: Some(held) })));
                 continue;
             }
             Some(Claimed::Fresh(held)) => Some(held),
@@ -179,9 +183,9 @@ async fn claim_keys(
         steps.push(match plan {
             Ok(plan) => Step::Write(plan, held),
             Err(PlaceOrderError::ProductNotFound { sku, .. }) => {
-                Step::Decided(Err(PlaceOrderError::ProductNotFound { sku, claim: held }))
+                decided(Err(PlaceOrderError::ProductNotFound { sku, claim: held }))
             }
-            Err(error) => Step::Decided(Err(error)),
+            Err(error) => decided(Err(error)),
         });
     }
     Ok(steps)

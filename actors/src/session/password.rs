@@ -20,7 +20,9 @@ const MAX_WAITING: usize = 128;
 pub fn weakness(password: &str, email: &str) -> Option<&'static str> {
     let folded = password.to_lowercase();
     let local_part = email.split('@').next().unwrap_or(email);
-    if folded.contains(email) || (local_part.chars().count() >= 4 && folded.contains(local_part)) {
+    if (!email.is_empty() && folded.contains(email))
+        || (local_part.chars().count() >= 4 && folded.contains(local_part))
+    {
         return Some("must not contain the e-mail address");
     }
     // Score 2 takes more than a million guesses by someone who knows common passwords and patterns.

@@ -135,7 +135,7 @@ fn intent(object: &Value, what: IntentEvent) -> Result<Content, Missing> {
     Ok(Content::Intent(IntentFact { payment_intent, what }))
 }
 
-fn text<'a>(object: &'a Value, field: Missing) -> Result<&'a str, Missing> {
+fn text(object: &Value, field: Missing) -> Result<&str, Missing> {
     object.get(field).and_then(Value::as_str).filter(|text| is_plain(text)).ok_or(field)
 }
 
