@@ -52,6 +52,7 @@ missing_packages() {
     have cc || printf '%s\n' gcc libc6-dev
     have pkg-config || echo pkg-config
     have curl || echo curl
+    have jq || echo jq
     have_certificates || echo ca-certificates
     if [ "$1" = test ]; then
         have_python_venv || printf '%s\n' python3 python3-venv
