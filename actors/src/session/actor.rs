@@ -105,13 +105,16 @@ impl SessionActor {
         let found = self.database.read(&scope, async |tx| store::find_credentials(tx, &email).await).await?;
         let stored = found.as_ref().map(|(_, password_hash)| password_hash.clone());
         let matches = self.hasher.verify(password, stored).await?;
-        let Some((user, _)) = found.filter(|_| matches) else {
+        let Some((user, password_hash)) = found.filter(|_| matches) else {
             return Err(LoginError::InvalidCredentials);
         };
         let now = self.clock.now();
         let (token, session) = self.new_session(&user, now);
         self.database
-            .write(&scope, async |tx| store::insert_session(tx, &session).await.map(Ok::<_, LoginError>))
+            .write(&scope, async |tx| {
+                let made = store::insert_session_if_password_stands(tx, &session, &password_hash).await?;
+                Ok(if made { Ok(()) } else { Err(LoginError::InvalidCredentials) })
+            })
             .await?;
         Ok(SignedIn { user, token, expires_at: session.expires_at })
     }

@@ -137,6 +137,27 @@ pub(super) async fn insert_session(tx: &mut TenantTx, session: &NewSession) -> s
     Ok(())
 }
 
+/// Signs a user in whose password was just checked. False where the password has been changed meanwhile: a reset ends
+/// every session, also the one that is being made.
+pub(super) async fn insert_session_if_password_stands(
+    tx: &mut TenantTx,
+    session: &NewSession,
+    password_hash: &str,
+) -> sqlx::Result<bool> {
+    let stands: Option<(i32,)> = sqlx::query_as(
+        "SELECT 1 FROM users WHERE tenant_id = $1 AND id = $2 AND password_hash = $3 FOR SHARE",
+    )
+    .bind(tx.tenant_id())
+    .bind(session.user_id)
+    .bind(password_hash)
+    .fetch_optional(tx.connection())
+    .await?;
+    if stands.is_some() {
+        insert_session(tx, session).await?;
+    }
+    Ok(stands.is_some())
+}
+
 pub(super) async fn find_session(
     tx: &mut TenantTx,
     scope: TenantScope,
