@@ -31,7 +31,9 @@ have_postgresql() {
             /Applications/Postgres.app/Contents/Versions/*/bin /Library/PostgreSQL/*/bin)
     fi
     for folder in "${folders[@]}"; do
-        [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ] || continue
+        if [ ! -x "$folder/initdb" ] || [ ! -x "$folder/postgres" ]; then
+            continue
+        fi
         version=$("$folder/postgres" --version 2>/dev/null | sed -n 's/.*(PostgreSQL) \([0-9]*\).*/\1/p')
         if [ "${version:-0}" -ge "$OLDEST_POSTGRESQL" ]; then
             return 0
