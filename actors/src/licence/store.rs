@@ -12,6 +12,23 @@ use crate::identifiers::LicenceKey;
 use crate::order::Viewer;
 use crate::page::{Page, PageRequest, Position};
 
+/// The statement that reads licences with their active activations: from where, and which.
+macro_rules! select_licences {
+    ($from:literal, $which:literal) => {
+        concat!(
+            "SELECT l.tenant_id, l.id, l.key, l.status, p.sku AS product_sku, o.number AS order_number, l.user_id,
+                    l.expires_at, l.created_at, a.id AS activation_id, a.fingerprint, a.device_name, a.activated_at
+             FROM ",
+            $from,
+            " JOIN products p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
+             LEFT JOIN orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id
+             LEFT JOIN activations a
+                    ON a.tenant_id = l.tenant_id AND a.licence_id = l.id AND a.deactivated_at IS NULL ",
+            $which
+        )
+    };
+}
+
 #[derive(sqlx::FromRow)]
 struct LicenceRow {
     tenant_id: Uuid,
@@ -66,16 +83,11 @@ pub(super) async fn read(
 ) -> sqlx::Result<HashMap<LicenceName, LicenceState>> {
     let (tenants, keys): (Vec<Uuid>, Vec<&str>) =
         names.iter().map(|(tenant_id, key)| (*tenant_id, key.as_str())).unzip();
-    let rows: Vec<LicenceRow> = sqlx::query_as(
-        "SELECT l.tenant_id, l.id, l.key, l.status, p.sku AS product_sku, o.number AS order_number, l.user_id,
-                l.expires_at, l.created_at, a.id AS activation_id, a.fingerprint, a.device_name, a.activated_at
-         FROM unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, key)
-         JOIN licences l ON l.tenant_id = wanted.tenant_id AND l.key = wanted.key
-         JOIN products p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
-         LEFT JOIN orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id
-         LEFT JOIN activations a
-                ON a.tenant_id = l.tenant_id AND a.licence_id = l.id AND a.deactivated_at IS NULL",
-    )
+    let rows: Vec<LicenceRow> = sqlx::query_as(select_licences!(
+        "unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, key)
+         JOIN licences l ON l.tenant_id = wanted.tenant_id AND l.key = wanted.key",
+        ""
+    ))
     .bind(tenants)
     .bind(keys)
     .fetch_all(connection)
@@ -169,16 +181,10 @@ pub(super) async fn find(
     viewer: &Viewer,
     key: &LicenceKey,
 ) -> sqlx::Result<Option<LicenceState>> {
-    let row: Option<LicenceRow> = sqlx::query_as(
-        "SELECT l.tenant_id, l.id, l.key, l.status, p.sku AS product_sku, o.number AS order_number, l.user_id,
-                l.expires_at, l.created_at, a.id AS activation_id, a.fingerprint, a.device_name, a.activated_at
-         FROM licences l
-         JOIN products p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
-         LEFT JOIN orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id
-         LEFT JOIN activations a
-                ON a.tenant_id = l.tenant_id AND a.licence_id = l.id AND a.deactivated_at IS NULL
-         WHERE l.tenant_id = $1 AND l.key = $2 AND ($3::uuid IS NULL OR l.user_id = $3)",
-    )
+    let row: Option<LicenceRow> = sqlx::query_as(select_licences!(
+        "licences l",
+        "WHERE l.tenant_id = $1 AND l.key = $2 AND ($3::uuid IS NULL OR l.user_id = $3)"
+    ))
     .bind(tx.tenant_id())
     .bind(key.as_str())
     .bind(viewer.only_user())
@@ -192,19 +198,13 @@ pub(super) async fn list(
     viewer: &Viewer,
     page: &PageRequest,
 ) -> sqlx::Result<Page<LicenceState>> {
-    let rows: Vec<LicenceRow> = sqlx::query_as(
-        "SELECT l.tenant_id, l.id, l.key, l.status, p.sku AS product_sku, o.number AS order_number, l.user_id,
-                l.expires_at, l.created_at, a.id AS activation_id, a.fingerprint, a.device_name, a.activated_at
-         FROM licences l
-         JOIN products p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
-         LEFT JOIN orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id
-         LEFT JOIN activations a
-                ON a.tenant_id = l.tenant_id AND a.licence_id = l.id AND a.deactivated_at IS NULL
-         WHERE l.tenant_id = $1 AND ($2::uuid IS NULL OR l.user_id = $2)
+    let rows: Vec<LicenceRow> = sqlx::query_as(select_licences!(
+        "licences l",
+        "WHERE l.tenant_id = $1 AND ($2::uuid IS NULL OR l.user_id = $2)
            AND ($3::timestamptz IS NULL OR (l.created_at, l.id) < ($3, $4::uuid))
          ORDER BY l.created_at DESC, l.id DESC
-         LIMIT $5",
-    )
+         LIMIT $5"
+    ))
     .bind(tx.tenant_id())
     .bind(viewer.only_user())
     .bind(page.after.map(|position| position.created_at))
@@ -223,17 +223,11 @@ pub(super) async fn of_order(
     viewer: &Viewer,
     order_id: Uuid,
 ) -> sqlx::Result<Vec<LicenceState>> {
-    let rows: Vec<LicenceRow> = sqlx::query_as(
-        "SELECT l.tenant_id, l.id, l.key, l.status, p.sku AS product_sku, o.number AS order_number, l.user_id,
-                l.expires_at, l.created_at, a.id AS activation_id, a.fingerprint, a.device_name, a.activated_at
-         FROM licences l
-         JOIN products p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
-         JOIN orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id
-         LEFT JOIN activations a
-                ON a.tenant_id = l.tenant_id AND a.licence_id = l.id AND a.deactivated_at IS NULL
-         WHERE l.tenant_id = $1 AND l.order_id = $2 AND ($3::uuid IS NULL OR l.user_id = $3)
-         ORDER BY l.id",
-    )
+    let rows: Vec<LicenceRow> = sqlx::query_as(select_licences!(
+        "licences l",
+        "WHERE l.tenant_id = $1 AND l.order_id = $2 AND ($3::uuid IS NULL OR l.user_id = $3)
+         ORDER BY l.id"
+    ))
     .bind(tx.tenant_id())
     .bind(order_id)
     .bind(viewer.only_user())

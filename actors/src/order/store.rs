@@ -11,6 +11,32 @@ use super::views::*;
 use crate::database::tx::TenantTx;
 use crate::page::{Page, PageRequest, Position};
 
+/// The statement that reads orders with their document numbers.
+macro_rules! select_orders {
+    ($which:literal) => {
+        concat!(
+            "SELECT o.id, o.number, o.status, o.currency, o.total, i.number AS invoice_number,
+                    r.number AS receipt_number, o.created_at, o.paid_at
+             FROM orders o
+             JOIN invoices i ON i.tenant_id = o.tenant_id AND i.order_id = o.id
+             LEFT JOIN receipts r ON r.tenant_id = o.tenant_id AND r.order_id = o.id ",
+            $which
+        )
+    };
+}
+
+/// The statement that reads invoices with their order's number.
+macro_rules! select_invoices {
+    ($which:literal) => {
+        concat!(
+            "SELECT i.number, i.status, i.order_id, o.number AS order_number, i.currency, i.subtotal, i.tax, i.total,
+                    i.bill_to_name, i.bill_to_email, i.issued_at, i.paid_at
+             FROM invoices i JOIN orders o ON o.tenant_id = i.tenant_id AND o.id = i.order_id ",
+            $which
+        )
+    };
+}
+
 #[derive(sqlx::FromRow)]
 struct OrderRow {
     id: Uuid,
@@ -52,20 +78,14 @@ pub(super) async fn find_order(
     };
     let query = match order {
         OrderRef::Id(_) => {
-            "SELECT o.id, o.number, o.status, o.currency, o.total, i.number AS invoice_number,
-                    r.number AS receipt_number, o.created_at, o.paid_at
-             FROM orders o
-             JOIN invoices i ON i.tenant_id = o.tenant_id AND i.order_id = o.id
-             LEFT JOIN receipts r ON r.tenant_id = o.tenant_id AND r.order_id = o.id
-             WHERE o.tenant_id = $1 AND o.id = $2 AND $3::text IS NULL AND ($4::uuid IS NULL OR o.user_id = $4)"
+            select_orders!(
+                "WHERE o.tenant_id = $1 AND o.id = $2 AND $3::text IS NULL AND ($4::uuid IS NULL OR o.user_id = $4)"
+            )
         }
         OrderRef::Number(_) => {
-            "SELECT o.id, o.number, o.status, o.currency, o.total, i.number AS invoice_number,
-                    r.number AS receipt_number, o.created_at, o.paid_at
-             FROM orders o
-             JOIN invoices i ON i.tenant_id = o.tenant_id AND i.order_id = o.id
-             LEFT JOIN receipts r ON r.tenant_id = o.tenant_id AND r.order_id = o.id
-             WHERE o.tenant_id = $1 AND $2::uuid IS NULL AND o.number = $3 AND ($4::uuid IS NULL OR o.user_id = $4)"
+            select_orders!(
+                "WHERE o.tenant_id = $1 AND $2::uuid IS NULL AND o.number = $3 AND ($4::uuid IS NULL OR o.user_id = $4)"
+            )
         }
     };
     let row: Option<OrderRow> = sqlx::query_as(query)
@@ -87,17 +107,12 @@ pub(super) async fn list_orders(
     viewer: &Viewer,
     page: &PageRequest,
 ) -> sqlx::Result<Page<OrderView>> {
-    let rows: Vec<OrderRow> = sqlx::query_as(
-        "SELECT o.id, o.number, o.status, o.currency, o.total, i.number AS invoice_number,
-                r.number AS receipt_number, o.created_at, o.paid_at
-         FROM orders o
-         JOIN invoices i ON i.tenant_id = o.tenant_id AND i.order_id = o.id
-         LEFT JOIN receipts r ON r.tenant_id = o.tenant_id AND r.order_id = o.id
-         WHERE o.tenant_id = $1 AND ($2::uuid IS NULL OR o.user_id = $2)
+    let rows: Vec<OrderRow> = sqlx::query_as(select_orders!(
+        "WHERE o.tenant_id = $1 AND ($2::uuid IS NULL OR o.user_id = $2)
            AND ($3::timestamptz IS NULL OR (o.created_at, o.id) < ($3, $4::uuid))
          ORDER BY o.created_at DESC, o.id DESC
-         LIMIT $5",
-    )
+         LIMIT $5"
+    ))
     .bind(tx.tenant_id())
     .bind(viewer.only_user())
     .bind(page.after.map(|position| position.created_at))
@@ -190,12 +205,9 @@ pub(super) async fn find_invoice(
     viewer: &Viewer,
     number: &str,
 ) -> sqlx::Result<Option<InvoiceView>> {
-    let row: Option<InvoiceRow> = sqlx::query_as(
-        "SELECT i.number, i.status, i.order_id, o.number AS order_number, i.currency, i.subtotal, i.tax, i.total,
-                i.bill_to_name, i.bill_to_email, i.issued_at, i.paid_at
-         FROM invoices i JOIN orders o ON o.tenant_id = i.tenant_id AND o.id = i.order_id
-         WHERE i.tenant_id = $1 AND i.number = $2 AND ($3::uuid IS NULL OR o.user_id = $3)",
-    )
+    let row: Option<InvoiceRow> = sqlx::query_as(select_invoices!(
+        "WHERE i.tenant_id = $1 AND i.number = $2 AND ($3::uuid IS NULL OR o.user_id = $3)"
+    ))
     .bind(tx.tenant_id())
     .bind(number)
     .bind(viewer.only_user())
@@ -258,28 +270,16 @@ pub(crate) async fn find_placed(
     tenant_id: Uuid,
     order_id: Uuid,
 ) -> sqlx::Result<(OrderView, InvoiceView)> {
-    let order: OrderRow = sqlx::query_as(
-        "SELECT o.id, o.number, o.status, o.currency, o.total, i.number AS invoice_number,
-                r.number AS receipt_number, o.created_at, o.paid_at
-         FROM orders o
-         JOIN invoices i ON i.tenant_id = o.tenant_id AND i.order_id = o.id
-         LEFT JOIN receipts r ON r.tenant_id = o.tenant_id AND r.order_id = o.id
-         WHERE o.tenant_id = $1 AND o.id = $2",
-    )
-    .bind(tenant_id)
-    .bind(order_id)
-    .fetch_one(&mut *connection)
-    .await?;
-    let invoice: InvoiceRow = sqlx::query_as(
-        "SELECT i.number, i.status, i.order_id, o.number AS order_number, i.currency, i.subtotal, i.tax, i.total,
-                i.bill_to_name, i.bill_to_email, i.issued_at, i.paid_at
-         FROM invoices i JOIN orders o ON o.tenant_id = i.tenant_id AND o.id = i.order_id
-         WHERE i.tenant_id = $1 AND i.order_id = $2",
-    )
-    .bind(tenant_id)
-    .bind(order_id)
-    .fetch_one(&mut *connection)
-    .await?;
+    let order: OrderRow = sqlx::query_as(select_orders!("WHERE o.tenant_id = $1 AND o.id = $2"))
+        .bind(tenant_id)
+        .bind(order_id)
+        .fetch_one(&mut *connection)
+        .await?;
+    let invoice: InvoiceRow = sqlx::query_as(select_invoices!("WHERE i.tenant_id = $1 AND i.order_id = $2"))
+        .bind(tenant_id)
+        .bind(order_id)
+        .fetch_one(&mut *connection)
+        .await?;
     let mut items = items_of(connection, tenant_id, &[order_id]).await?;
     let lines = items.remove(&order_id).unwrap_or_default();
     Ok((order.with(lines.clone()), invoice.with(lines)))
