@@ -167,3 +167,25 @@ async fn every_fault_of_a_checkout_is_named_and_nothing_is_written() {
     assert_eq!(shop.count("SELECT count(*) FROM orders").await, 1);
     assert_eq!(shop.count("SELECT count(*) FROM idempotency_keys").await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_a_dead_process_held_is_taken_over_and_an_old_one_starts_anew() {
+    let shop = Shop::open().await;
+    let buyer = shop.register(DEMO).await;
+    let first = start_with_key(&shop, 0, &buyer, "key-1", &one_editor()).await.expect(201).json();
+    // As a process leaves it that dies between the order and the answer.
+    let dead =
+        "UPDATE idempotency_keys SET response_status = NULL, response_body = NULL, locked_until = now() + ";
+    shop.execute(&format!("{dead} interval '60 seconds'")).await;
+    let running = start_with_key(&shop, 0, &buyer, "key-1", &one_editor()).await.expect(409);
+    assert_eq!(running.code(), "IDEMPOTENCY_IN_PROGRESS");
+    shop.execute(&format!("{dead} interval '-1 seconds'")).await;
+    let resumed = start_with_key(&shop, 0, &buyer, "key-1", &one_editor()).await.expect(201);
+    assert!(!resumed.headers.contains_key("idempotency-replayed"), "the answer is new, the order is not");
+    assert_eq!(resumed.json()["order"]["number"], first["order"]["number"]);
+    assert_eq!(resumed.json()["checkout"], first["checkout"], "one order has one Checkout Session");
+    shop.execute("UPDATE idempotency_keys SET expires_at = now() - interval '1 second'").await;
+    let anew = start_with_key(&shop, 0, &buyer, "key-1", &one_editor()).await.expect(201).json();
+    assert_ne!(anew["order"]["number"], first["order"]["number"]);
+    assert_eq!(shop.count("SELECT count(*) FROM orders").await, 2);
+}
