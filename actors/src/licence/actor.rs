@@ -94,6 +94,8 @@ impl Batch for CommandBatch {
         store::lock(tx.connection(), &contested).await?;
         licences.retain(|name, _| !contested.contains(name));
         licences.extend(store::read(tx.connection(), &contested).await?);
+        // Taken under the lock: whoever waited for it comes later than what it waited for, also in what is written.
+        let now = self.clock.now();
         let (answers, changed) = decide_all(commands, &mut licences, now);
         // A licence that needed no change at the first look may need one now: it is decided by what was read then.
         let changes: Vec<_> =
