@@ -18,6 +18,8 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use url::Url;
 
+use crate::conformance;
+
 pub const DEMO: &str = "demo.test";
 pub const ACME: &str = "acme.test";
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -146,7 +148,8 @@ impl Shop {
         body: Option<String>,
     ) -> Answer {
         let address = self.instances[instance % self.instances.len()].address;
-        let mut request = self.http.request(method, format!("http://{address}{path}")).header("host", host);
+        let mut request =
+            self.http.request(method.clone(), format!("http://{address}{path}")).header("host", host);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -155,7 +158,9 @@ impl Shop {
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        Answer { status, headers, text: response.text().await.unwrap() }
+        let answer = Answer { status, headers, text: response.text().await.unwrap() };
+        conformance::check(&method, path, &answer);
+        answer
     }
 
     pub async fn post(&self, instance: usize, host: &str, path: &str, body: &Value) -> Answer {

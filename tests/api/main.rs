@@ -5,6 +5,8 @@
 
 mod accounts;
 mod checkout;
+mod conformance;
+mod document;
 mod faults;
 mod harness;
 mod licences;
