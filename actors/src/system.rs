@@ -8,11 +8,13 @@ use crate::batch::BatchLimits;
 use crate::clock::SharedClock;
 use crate::counter::CounterActor;
 use crate::database::Database;
+use crate::document::DocumentActor;
 use crate::fault::Fault;
 use crate::invalidation::{self, CacheEpoch};
 use crate::licence::{CertificateSigner, LicenceActor};
 use crate::order::OrderActor;
 use crate::outbox::OutboxSignal;
+use crate::release::ReleaseActor;
 use crate::session::{SessionActor, SessionDirectory, SessionSettings};
 use crate::shard::Shards;
 use crate::tenancy::TenantDirectory;
@@ -39,6 +41,8 @@ pub struct Actors {
     pub orders: Shards<OrderActor>,
     pub licences: Shards<LicenceActor>,
     pub webhooks: Shards<WebhookActor>,
+    pub documents: Shards<DocumentActor>,
+    pub releases: Shards<ReleaseActor>,
     pub signer: Arc<CertificateSigner>,
     pub outbox: OutboxSignal,
     epoch: Arc<CacheEpoch>,
@@ -94,6 +98,14 @@ impl Actors {
             let (database, clock, outbox) = (database.clone(), clock.clone(), outbox.clone());
             move || WebhookActor::new(database.clone(), clock.clone(), outbox.clone(), limits)
         });
+        let documents = Shards::start(&arbiters, {
+            let (database, clock) = (database.clone(), clock.clone());
+            move || DocumentActor::new(database.clone(), clock.clone())
+        });
+        let releases = Shards::start(&arbiters, {
+            let database = database.clone();
+            move || ReleaseActor::new(database.clone())
+        });
         let listener = invalidation::listen(database.clone(), Arc::clone(&epoch));
         let background = Arc::new(Background { listener, arbiters });
         Ok(Self {
@@ -106,6 +118,8 @@ impl Actors {
             orders,
             licences,
             webhooks,
+            documents,
+            releases,
             signer,
             outbox,
             epoch,
@@ -125,6 +139,8 @@ impl Actors {
             && self.orders.are_running()
             && self.licences.are_running()
             && self.webhooks.are_running()
+            && self.documents.are_running()
+            && self.releases.are_running()
             && !self.background.listener.is_finished()
     }
 }
