@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix::{Actor, Addr, Arbiter};
 
 use crate::batch::BatchLimits;
+use crate::booking::BookingActor;
 use crate::clock::SharedClock;
 use crate::counter::CounterActor;
 use crate::database::Database;
@@ -43,6 +44,7 @@ pub struct Actors {
     pub webhooks: Shards<WebhookActor>,
     pub documents: Shards<DocumentActor>,
     pub releases: Shards<ReleaseActor>,
+    pub bookings: Shards<BookingActor>,
     pub signer: Arc<CertificateSigner>,
     pub outbox: OutboxSignal,
     epoch: Arc<CacheEpoch>,
@@ -106,6 +108,10 @@ impl Actors {
             let database = database.clone();
             move || ReleaseActor::new(database.clone())
         });
+        let bookings = Shards::start(&arbiters, {
+            let (database, clock, outbox) = (database.clone(), clock.clone(), outbox.clone());
+            move || BookingActor::new(database.clone(), clock.clone(), outbox.clone(), limits)
+        });
         let listener = invalidation::listen(database.clone(), Arc::clone(&epoch));
         let background = Arc::new(Background { listener, arbiters });
         Ok(Self {
@@ -120,6 +126,7 @@ impl Actors {
             webhooks,
             documents,
             releases,
+            bookings,
             signer,
             outbox,
             epoch,
@@ -141,6 +148,7 @@ impl Actors {
             && self.webhooks.are_running()
             && self.documents.are_running()
             && self.releases.are_running()
+            && self.bookings.are_running()
             && !self.background.listener.is_finished()
     }
 }
