@@ -28,7 +28,10 @@ use primetech_actors::system::{ActorSettings, Actors};
 use tokio::sync::{oneshot, watch};
 
 use crate::config::Config;
+use crate::documents::Documents;
 use crate::integrations::mail::{Mailer, MailerError};
+use crate::integrations::pdf::{Printer, PrinterError};
+use crate::integrations::storage::{Patience, Storage};
 use crate::integrations::stripe::{PaymentProvider, ProviderConfigError, ProviderTimeouts};
 use crate::layers::edge::{self, EdgeSettings};
 use crate::layers::facts::Facts;
@@ -54,6 +57,8 @@ pub struct State {
     pub actors: Actors,
     pub readiness: Readiness,
     pub payments: PaymentProvider,
+    pub storage: Storage,
+    pub documents: Documents,
 }
 
 /// How an application is built, beyond its configuration.
@@ -88,6 +93,8 @@ pub enum ServeError {
     Listen { address: SocketAddr, error: io::Error },
     #[error("STRIPE_SECRET_KEY or STRIPE_API_BASE: {0}")]
     Payments(#[from] ProviderConfigError),
+    #[error("FONT_DIR: {0}")]
+    Fonts(#[from] PrinterError),
     #[error("mails cannot be sent: {0}")]
     Mail(#[from] MailerError),
     #[error("the server failed: {0}")]
@@ -119,9 +126,12 @@ impl Application {
             stripe.api_base.clone(),
             ProviderTimeouts::default(),
         )?;
+        let storage = Storage::new(&config.storage, Patience::Request);
+        let printer = Printer::new(config.font_directory.as_deref())?;
+        let documents = Documents::new(printer, storage.clone(), threads);
         let config = Arc::new(config);
         let mailer = Mailer::new(&config, &actors)?;
-        let state = State { config, limits, actors, readiness: Readiness::default(), payments };
+        let state = State { config, limits, actors, readiness: Readiness::default(), payments, storage, documents };
         let of_worker = state.clone();
         let application = move || {
             let state = of_worker.clone();

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
+pub mod documents;
 pub mod error;
 pub mod input;
 pub mod integrations;

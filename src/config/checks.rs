@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use actix_web::cookie::SameSite;
@@ -31,6 +32,11 @@ pub fn address(text: &str) -> Check<IpAddr> {
 
 pub fn port(text: &str) -> Check<u16> {
     text.parse().map_err(|_| "must be a port number from 0 to 65535")
+}
+
+/// Whether it can be read shows when it is.
+pub fn directory(text: &str) -> Check<PathBuf> {
+    Ok(PathBuf::from(text))
 }
 
 pub fn boolean(text: &str) -> Check<bool> {

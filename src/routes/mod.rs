@@ -4,6 +4,7 @@
 //! list come the resources (grouped by path, so that a known path with another method is answered 405 with `Allow`),
 //! the demand for a session or a role, and whatever else has to hold for each of them.
 
+pub mod account;
 pub mod admin;
 pub mod auth;
 pub mod bookings;
@@ -15,7 +16,10 @@ mod kept;
 pub mod licences;
 mod mount;
 pub mod orders;
+mod pdf;
 pub mod receipts;
+pub mod releases;
+pub mod storage;
 pub mod webhooks;
 
 use actix_web::Route;
@@ -116,7 +120,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         orders::list::endpoint(),
         orders::get::endpoint(),
         invoices::get::endpoint(),
+        invoices::pdf::endpoint(),
         receipts::get::endpoint(),
+        receipts::pdf::endpoint(),
         webhooks::stripe::endpoint(),
         licences::list::endpoint(),
         licences::get::endpoint(),
@@ -124,6 +130,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         licences::activate::endpoint(),
         licences::deactivate::endpoint(),
         licences::keys::endpoint(),
+        storage::sign::endpoint(),
+        releases::list::endpoint(),
+        account::list_downloads::endpoint(),
+        account::sign_download::endpoint(),
         bookings::create::endpoint(),
         bookings::track::endpoint(),
         admin::list_bookings::endpoint(),
