@@ -131,7 +131,8 @@ impl Application {
         let documents = Documents::new(printer, storage.clone(), threads);
         let config = Arc::new(config);
         let mailer = Mailer::new(&config, &actors)?;
-        let state = State { config, limits, actors, readiness: Readiness::default(), payments, storage, documents };
+        let state =
+            State { config, limits, actors, readiness: Readiness::default(), payments, storage, documents };
         let of_worker = state.clone();
         let application = move || {
             let state = of_worker.clone();

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use actix_web::web;
 use primetech_actors::ask::ask;
 use primetech_actors::document::{
-    DocumentSubject, FindDocument, FoundDocument, PaperSize, RecordDocument, SellerRecord, ToPrint, document_id,
+    DocumentSubject, FindDocument, FoundDocument, PaperSize, RecordDocument, SellerRecord, ToPrint,
+    document_id,
 };
 use primetech_actors::order::Viewer;
 use primetech_actors::stored_file::{StoredFile, object_key};

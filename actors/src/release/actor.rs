@@ -94,12 +94,8 @@ mod tests {
     use crate::stored_file::StoredFile;
 
     fn state(published: bool, entitled: bool) -> Option<ReleaseState> {
-        let file = StoredFile {
-            bucket: String::new(),
-            object_key: String::new(),
-            size_bytes: 0,
-            sha256: [0; 32],
-        };
+        let file =
+            StoredFile { bucket: String::new(), object_key: String::new(), size_bytes: 0, sha256: [0; 32] };
         Some(ReleaseState { published, file_name: String::new(), file, entitled })
     }
 

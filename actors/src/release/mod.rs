@@ -5,10 +5,11 @@
 
 mod actor;
 mod messages;
-pub mod publish;
+mod publish;
 mod store;
 mod views;
 
 pub use actor::ReleaseActor;
 pub use messages::*;
+pub use publish::*;
 pub use views::*;

@@ -17,7 +17,9 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("List the shop's published releases").paged().answers::<PageOf<ReleaseView>>(200, "A page of releases.")
+    Doc::new("List the shop's published releases")
+        .paged()
+        .answers::<PageOf<ReleaseView>>(200, "A page of releases.")
 }
 
 async fn handle(

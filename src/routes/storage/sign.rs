@@ -164,7 +164,9 @@ async fn handle(
         (Operation::Download, Resource::Document(subject)) => {
             state.documents.deliver(&state.actors, viewer, subject, terms).await?
         }
-        (Operation::Upload, _) if session.user.role < Role::Admin => return Err(ApiError::new(Code::Forbidden)),
+        (Operation::Upload, _) if session.user.role < Role::Admin => {
+            return Err(ApiError::new(Code::Forbidden));
+        }
         (Operation::Upload, Resource::Release(id)) => upload(&state, viewer, id, terms).await?,
         (Operation::Upload, Resource::Document(_)) => {
             return Err(ApiError::internal("an upload of a document was let through"));
@@ -174,13 +176,23 @@ async fn handle(
     Ok(HttpResponse::Ok().json(Signed { url, method, headers, expires_at }))
 }
 
-async fn download(state: &State, viewer: Viewer, release_id: Uuid, terms: Terms) -> Result<SignedUrl, ApiError> {
+async fn download(
+    state: &State,
+    viewer: Viewer,
+    release_id: Uuid,
+    terms: Terms,
+) -> Result<SignedUrl, ApiError> {
     let find = FindDownload { viewer, release_id, unpublished_to_admins: true };
     let ReleaseFile { file_name, file } = ask(state.actors.releases.of(&viewer.scope), find).await?;
     release_url(&state.storage, &file, &file_name, terms).await
 }
 
-async fn upload(state: &State, viewer: Viewer, release_id: Uuid, terms: Terms) -> Result<SignedUrl, ApiError> {
+async fn upload(
+    state: &State,
+    viewer: Viewer,
+    release_id: Uuid,
+    terms: Terms,
+) -> Result<SignedUrl, ApiError> {
     let scope = viewer.scope;
     if !ask(state.actors.releases.of(&scope), HasRelease { scope, release_id }).await? {
         return Err(ApiError::new(Code::NotFound));
