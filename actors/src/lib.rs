@@ -5,6 +5,7 @@
 
 pub mod ask;
 pub mod batch;
+pub mod booking;
 pub mod clock;
 pub mod counter;
 pub mod database;

@@ -4,8 +4,11 @@
 //! list come the resources (grouped by path, so that a known path with another method is answered 405 with `Allow`),
 //! the demand for a session or a role, and whatever else has to hold for each of them.
 
+pub mod admin;
 pub mod auth;
+pub mod bookings;
 pub mod checkout;
+pub mod docs;
 pub mod health;
 pub mod invoices;
 mod kept;
@@ -17,6 +20,8 @@ pub mod webhooks;
 
 use actix_web::Route;
 use actix_web::http::Method;
+
+use crate::openapi::Doc;
 
 pub use health::readiness::Readiness;
 pub(crate) use mount::mount;
@@ -55,12 +60,14 @@ pub struct Endpoint {
     pub expects: Expects,
     /// Makes the handler's route, once on each worker: `|| web::to(handle)`.
     handler: fn() -> Route,
+    /// What its own file says of it.
+    pub doc: Option<fn() -> Doc>,
 }
 
 impl Endpoint {
     pub fn new(method: Method, path: &'static str, access: Access, handler: fn() -> Route) -> Self {
         let expects = if path.starts_with("/api/") { Expects::TenantAndJson } else { Expects::Nothing };
-        Self { method, path, access, expects, handler }
+        Self { method, path, access, expects, handler, doc: None }
     }
 
     pub fn get(path: &'static str, access: Access, handler: fn() -> Route) -> Self {
@@ -73,6 +80,12 @@ impl Endpoint {
 
     pub fn patch(path: &'static str, access: Access, handler: fn() -> Route) -> Self {
         Self::new(Method::PATCH, path, access, handler)
+    }
+
+    #[must_use]
+    pub fn documented(mut self, doc: fn() -> Doc) -> Self {
+        self.doc = Some(doc);
+        self
     }
 
     /// In place of what the path suggests.
@@ -88,6 +101,9 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         health::alive::endpoint(),
         health::ready::endpoint(),
+        docs::openapi::endpoint(),
+        docs::page::endpoint(),
+        docs::asset::endpoint(),
         auth::register::endpoint(),
         auth::login::endpoint(),
         auth::logout::endpoint(),
@@ -107,6 +123,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         licences::activate::endpoint(),
         licences::deactivate::endpoint(),
         licences::keys::endpoint(),
+        bookings::create::endpoint(),
+        bookings::track::endpoint(),
+        admin::list_bookings::endpoint(),
+        admin::move_booking::endpoint(),
     ]
 }
 

@@ -18,6 +18,8 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use url::Url;
 
+use crate::conformance;
+
 pub const DEMO: &str = "demo.test";
 pub const ACME: &str = "acme.test";
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -146,7 +148,8 @@ impl Shop {
         body: Option<String>,
     ) -> Answer {
         let address = self.instances[instance % self.instances.len()].address;
-        let mut request = self.http.request(method, format!("http://{address}{path}")).header("host", host);
+        let mut request =
+            self.http.request(method.clone(), format!("http://{address}{path}")).header("host", host);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -155,7 +158,9 @@ impl Shop {
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        Answer { status, headers, text: response.text().await.unwrap() }
+        let answer = Answer { status, headers, text: response.text().await.unwrap() };
+        conformance::check(&method, path, &answer);
+        answer
     }
 
     pub async fn post(&self, instance: usize, host: &str, path: &str, body: &Value) -> Answer {
@@ -261,6 +266,13 @@ impl Shop {
         let headers = [("stripe-signature", signature.as_str())];
         self.send(instance, Method::POST, "unknown.host", "/api/webhooks/stripe", &headers, Some(payload))
             .await
+    }
+
+    /// All mails so far, soft line breaks undone.
+    pub fn mails(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.mail.path()).unwrap().map(|entry| entry.unwrap().path());
+        let text = |path| std::fs::read_to_string(path).unwrap().replace("=\r\n", "").replace("=3D", "=");
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "eml")).map(text).collect()
     }
 
     pub async fn count(&self, sql: &str) -> i64 {

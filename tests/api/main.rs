@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod accounts;
+mod bookings;
 mod checkout;
+mod conformance;
+mod document;
 mod faults;
 mod harness;
 mod licences;

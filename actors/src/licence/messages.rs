@@ -3,6 +3,7 @@ use std::sync::Arc;
 use actix::Message;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::fault::Fault;
@@ -12,7 +13,7 @@ use crate::page::{Page, PageRequest};
 use crate::tenancy::{Tenant, TenantScope};
 
 /// The state of a licence as it is seen at one moment: `Expired` is an active one past its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum LicenceStatus {
     Active,
@@ -22,13 +23,18 @@ pub enum LicenceStatus {
 }
 
 /// A licence as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Licence)]
 pub struct LicenceView {
+    #[schema(value_type = String, example = "LIC-7K2P-M4QX-9TZB", pattern = "^LIC-[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}$")]
     pub key: LicenceKey,
     pub status: LicenceStatus,
+    #[schema(example = "editor-pro")]
     pub product_sku: String,
+    #[schema(example = "ORD-20260131-7K2P", pattern = "^ORD-[0-9]{8}-[A-Z0-9]{4}$")]
     pub order_number: Option<String>,
+    #[schema(example = 1, minimum = 1, maximum = 1)]
     pub max_activations: u8,
     pub activation: Option<ActivationView>,
     pub expires_at: Option<DateTime<Utc>>,
@@ -36,12 +42,16 @@ pub struct LicenceView {
 }
 
 /// The device that a licence is active on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Activation)]
 pub struct ActivationView {
     pub id: Uuid,
+    #[schema(value_type = String, example = "LIC-7K2P-M4QX-9TZB", pattern = "^LIC-[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}$")]
     pub lic_key: LicenceKey,
+    #[schema(example = "mac:8f14e45f", pattern = "^[A-Za-z0-9._:-]{8,128}$")]
     pub fingerprint: String,
+    #[schema(example = "Jane's laptop")]
     pub device_name: Option<String>,
     pub activated_at: DateTime<Utc>,
 }
@@ -57,13 +67,14 @@ pub struct Activate {
     pub device_name: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Activated {
     pub activation: ActivationView,
     /// False where this device was the active one already.
     pub created: bool,
     /// A compact JWS by which the device can check itself offline.
+    #[schema(example = "eyJhbGciOiJFZERTQSJ9.eyJsaWNLZXkiOiJMSUMifQ.c2ln")]
     pub certificate: String,
 }
 
@@ -119,7 +130,7 @@ pub struct Validate {
     pub fingerprint: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ValidationCode {
     Valid,
@@ -131,18 +142,20 @@ pub enum ValidationCode {
     FingerprintMismatch,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Validated {
     pub valid: bool,
     pub code: ValidationCode,
     pub licence: Option<ValidatedLicence>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ValidatedLicence {
+    #[schema(value_type = String, example = "LIC-7K2P-M4QX-9TZB", pattern = "^LIC-[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}$")]
     pub key: LicenceKey,
     pub status: LicenceStatus,
+    #[schema(example = "editor-pro")]
     pub product_sku: String,
     pub expires_at: Option<DateTime<Utc>>,
 }

@@ -4,6 +4,7 @@ use actix::Message;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::token::SessionToken;
@@ -11,7 +12,7 @@ use crate::fault::Fault;
 use crate::tenancy::TenantScope;
 
 /// What a user may do: each role may do all that the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Role {
     Customer,
@@ -36,11 +37,13 @@ impl Role {
 }
 
 /// A user as the API shows it. `Debug` keeps the address and name to itself.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     pub id: Uuid,
+    #[schema(example = "jane@example.com")]
     pub email: String,
+    #[schema(example = "Jane Doe")]
     pub name: Option<String>,
     pub role: Role,
     pub email_verified: bool,

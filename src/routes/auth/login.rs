@@ -3,16 +3,38 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::session::Login;
+use utoipa::ToSchema;
 
-use super::signed_in;
+use super::{UserAnswer, signed_in};
 use crate::app::State;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
 use crate::layers::permission::CurrentTenant;
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/auth/login", Access::Public, || web::to(handle))
+    Endpoint::post("/api/auth/login", Access::Public, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Sign in")
+        .about("An unknown address is answered as a wrong password is, and as slowly.")
+        .body::<LoginBody>()
+        .answers::<UserAnswer>(200, "The user, signed in.")
+        .with_cookie()
+        .refuses(&[Code::InvalidCredentials])
+}
+
+/// What is sent.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape of the document; fields are read by their rules")]
+struct LoginBody {
+    #[schema(example = "jane@example.com", format = Email, max_length = 254)]
+    email: String,
+    #[schema(example = "seven-owls-at-dusk", format = Password)]
+    password: String,
 }
 
 async fn handle(

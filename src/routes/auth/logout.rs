@@ -8,10 +8,18 @@ use crate::app::State;
 use crate::error::ApiError;
 use crate::layers::cookies::SessionCookie;
 use crate::layers::permission::CurrentTenant;
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/auth/logout", Access::Public, || web::to(handle))
+    Endpoint::post("/api/auth/logout", Access::Public, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Sign out")
+        .about("The session is revoked and the cookie cleared. Without a session the answer is the same.")
+        .answers_nothing(204, "Signed out.")
+        .with_cookie()
 }
 
 async fn handle(

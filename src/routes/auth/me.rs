@@ -3,33 +3,41 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::session::User;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::layers::permission::{CurrentTenant, SignedIn};
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/api/auth/me", Access::Session, || web::to(handle))
+    Endpoint::get("/api/auth/me", Access::Session, || web::to(handle)).documented(doc)
 }
 
-#[derive(Serialize)]
-struct Me<'a> {
-    user: &'a User,
-    tenant: TenantAnswer<'a>,
+fn doc() -> Doc {
+    Doc::new("Who is signed in, and where").answers::<MeAnswer>(200, "The user and the shop.")
 }
 
-#[derive(Serialize)]
-struct TenantAnswer<'a> {
+#[derive(Serialize, ToSchema)]
+struct MeAnswer {
+    user: User,
+    tenant: TenantAnswer,
+}
+
+#[derive(Serialize, ToSchema)]
+struct TenantAnswer {
     id: Uuid,
-    slug: &'a str,
-    name: &'a str,
+    #[schema(example = "demo")]
+    slug: String,
+    #[schema(example = "Demo Software")]
+    name: String,
 }
 
 async fn handle(
     SignedIn(session): SignedIn,
     CurrentTenant(tenant): CurrentTenant,
 ) -> Result<HttpResponse, ApiError> {
-    let tenant = TenantAnswer { id: tenant.id, slug: &tenant.slug, name: &tenant.name };
-    Ok(HttpResponse::Ok().json(Me { user: &session.user, tenant }))
+    let tenant = TenantAnswer { id: tenant.id, slug: tenant.slug.clone(), name: tenant.name.clone() };
+    Ok(HttpResponse::Ok().json(MeAnswer { user: session.user.clone(), tenant }))
 }

@@ -12,12 +12,13 @@ use actix_web::HttpResponse;
 use primetech_actors::session::{LoginError, RegisterError, SignedIn, TokenError, User};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::Input;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct UserAnswer {
     user: User,
 }

@@ -3,16 +3,40 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::session::Register;
+use utoipa::ToSchema;
 
-use super::{refuse_weak, signed_in};
+use super::{UserAnswer, refuse_weak, signed_in};
 use crate::app::State;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
 use crate::layers::permission::CurrentTenant;
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/auth/register", Access::Public, || web::to(handle))
+    Endpoint::post("/api/auth/register", Access::Public, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Open an account, and sign in")
+        .about("The address is folded to lower case and unique in the shop. A mail to verify it is sent.")
+        .body::<RegisterBody>()
+        .answers::<UserAnswer>(201, "The new user, signed in.")
+        .with_cookie()
+        .refuses(&[Code::EmailTaken])
+}
+
+/// What is sent.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape of the document; fields are read by their rules")]
+struct RegisterBody {
+    #[schema(example = "jane@example.com", format = Email, max_length = 254)]
+    email: String,
+    #[schema(example = "seven-owls-at-dusk", format = Password, min_length = 10, max_length = 128)]
+    password: String,
+    #[schema(example = "Jane Doe", min_length = 1, max_length = 120)]
+    name: Option<String>,
 }
 
 async fn handle(

@@ -3,15 +3,38 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::session::RequestPasswordReset;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::State;
 use crate::error::ApiError;
 use crate::input::{Input, rules};
 use crate::layers::permission::CurrentTenant;
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/auth/request-password-reset", Access::Public, || web::to(handle))
+    Endpoint::post("/api/auth/request-password-reset", Access::Public, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Ask for a link to set a new password")
+        .about("The answer does not tell whether there is such a user.")
+        .body::<RequestPasswordResetBody>()
+        .answers::<RequestedAnswer>(202, "If there is such a user, a mail is on its way.")
+}
+
+/// Says nothing.
+#[derive(Serialize, ToSchema)]
+struct RequestedAnswer {}
+
+/// What is sent.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape of the document; fields are read by their rules")]
+struct RequestPasswordResetBody {
+    #[schema(example = "jane@example.com", format = Email, max_length = 254)]
+    email: String,
 }
 
 async fn handle(
@@ -22,5 +45,5 @@ async fn handle(
     let email = input.body()?.required("email", rules::email);
     let (email,) = input.finish((email,))?;
     ask(&state.actors.session, RequestPasswordReset { scope: tenant.scope(), email }).await?;
-    Ok(HttpResponse::Accepted().json(serde_json::json!({})))
+    Ok(HttpResponse::Accepted().json(RequestedAnswer {}))
 }

@@ -3,16 +3,37 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::session::ResetPassword;
+use utoipa::ToSchema;
 
 use super::refuse_weak;
 use crate::app::State;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
 use crate::layers::permission::CurrentTenant;
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/auth/reset-password", Access::Public, || web::to(handle))
+    Endpoint::post("/api/auth/reset-password", Access::Public, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Set a new password")
+        .about("Ends every session of the user. The token is the one of the mailed link: it works once, for an hour, until a newer one is mailed.")
+        .body::<ResetPasswordBody>()
+        .answers_nothing(204, "The password is set.")
+        .refuses(&[Code::InvalidToken])
+}
+
+/// What is sent.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape of the document; fields are read by their rules")]
+struct ResetPasswordBody {
+    #[schema(example = "kM3vT0m9cXJf", min_length = 1, max_length = 512)]
+    token: String,
+    #[schema(example = "seven-owls-at-dusk", format = Password, min_length = 10, max_length = 128)]
+    password: String,
 }
 
 async fn handle(

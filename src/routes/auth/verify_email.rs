@@ -3,16 +3,35 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::session::VerifyEmail;
+use utoipa::ToSchema;
 
 use super::UserAnswer;
 use crate::app::State;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
 use crate::layers::permission::CurrentTenant;
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/auth/verify-email", Access::Public, || web::to(handle))
+    Endpoint::post("/api/auth/verify-email", Access::Public, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Verify an e-mail address")
+        .about("The token is the one of the mailed link. It works once, for 24 hours, until a newer one is mailed.")
+        .body::<VerifyEmailBody>()
+        .answers::<UserAnswer>(200, "The user, verified.")
+        .refuses(&[Code::InvalidToken])
+}
+
+/// What is sent.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape of the document; fields are read by their rules")]
+struct VerifyEmailBody {
+    #[schema(example = "kM3vT0m9cXJf", min_length = 1, max_length = 512)]
+    token: String,
 }
 
 async fn handle(

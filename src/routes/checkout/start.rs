@@ -13,6 +13,7 @@ use primetech_actors::order::{AttachCheckout, CheckoutView, InvoiceView, OrderVi
 use primetech_actors::session::Session;
 use primetech_actors::tenancy::TenantScope;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::State;
 use crate::error::{ApiError, Code};
@@ -20,6 +21,7 @@ use crate::input::{Field, Input, rules};
 use crate::integrations::stripe::{CheckoutLine, NewCheckoutSession};
 use crate::layers::facts::RequestId;
 use crate::layers::permission::SignedIn;
+use crate::openapi::Doc;
 use crate::routes::kept::kept_answer;
 use crate::routes::{Access, Endpoint};
 
@@ -28,10 +30,47 @@ use crate::routes::{Access, Endpoint};
 const TIME_TO_PAY: TimeDelta = TimeDelta::hours(23);
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/checkout/start", Access::Session, || web::to(handle))
+    Endpoint::post("/api/checkout/start", Access::Session, || web::to(handle)).documented(doc)
 }
 
-#[derive(Serialize)]
+fn doc() -> Doc {
+    Doc::new("Order, and get the page to pay on")
+        .about(
+            "The order and its invoice are written before the payment provider is asked, at the catalogue's prices. \
+             After 502 the order stays `PENDING`, and the same Idempotency-Key tries the provider again on it.",
+        )
+        .idempotent()
+        .body::<StartBody>()
+        .answers::<Answer>(201, "Go on at `checkout.url`.")
+        .refuses(&[Code::ProductNotFound, Code::PaymentProviderError, Code::NumbersExhausted])
+}
+
+/// What is bought; all of one currency, a sku once.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape of the document; fields are read by their rules")]
+struct StartBody {
+    #[schema(min_items = 1, max_items = 50)]
+    items: Vec<StartItem>,
+    #[schema(example = "https://shop.example/thanks", format = "uri", max_length = 2048)]
+    success_url: Option<String>,
+    #[schema(example = "https://shop.example/cart", format = "uri", max_length = 2048)]
+    cancel_url: Option<String>,
+}
+
+/// A product and how many of it.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape of the document; fields are read by their rules")]
+struct StartItem {
+    #[schema(example = "editor-pro", pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    sku: String,
+    #[schema(example = 2, minimum = 1, maximum = 999)]
+    quantity: u32,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Started)]
 struct Answer<'a> {
     order: &'a OrderView,
     invoice: &'a InvoiceView,

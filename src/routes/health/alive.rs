@@ -2,16 +2,23 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Status {
+    #[schema(example = "ok")]
     pub status: &'static str,
 }
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/health", Access::Public, || web::to(handle))
+    Endpoint::get("/health", Access::Public, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Whether the process answers").answers::<Status>(200, "It does.")
 }
 
 async fn handle() -> HttpResponse {

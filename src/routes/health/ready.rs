@@ -4,11 +4,19 @@ use actix_web::{HttpResponse, web};
 
 use super::alive::Status;
 use crate::app::State;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/ready", Access::Public, || web::to(handle))
+    Endpoint::get("/ready", Access::Public, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Whether the process can serve requests")
+        .about("503 while the database or the actors cannot, and while shutting down.")
+        .answers::<Status>(200, "It can.")
+        .refuses(&[Code::DatabaseUnavailable, Code::Overloaded])
 }
 
 async fn handle(state: web::Data<State>) -> Result<HttpResponse, ApiError> {

@@ -3,17 +3,31 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::identifiers::InvoiceNumber;
-use primetech_actors::order::{GetInvoice, Viewer};
-use serde_json::json;
+use primetech_actors::order::{GetInvoice, InvoiceView, Viewer};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::Input;
 use crate::layers::permission::SignedIn;
+use crate::openapi::{Doc, schemas};
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/api/invoices/{invNumber}", Access::Session, || web::to(handle))
+    Endpoint::get("/api/invoices/{invNumber}", Access::Session, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Get an invoice")
+        .path("invNumber", "Its number.", schemas::invoice_number())
+        .answers::<InvoiceAnswer>(200, "The invoice.")
+        .refuses(&[Code::NotFound])
+}
+
+#[derive(Serialize, ToSchema)]
+struct InvoiceAnswer {
+    invoice: InvoiceView,
 }
 
 async fn handle(
@@ -26,5 +40,5 @@ async fn handle(
     let viewer = Viewer::from(&*session);
     let found = ask(state.actors.orders.of(&viewer.scope), GetInvoice { viewer, number }).await?;
     let invoice = found.ok_or_else(|| ApiError::new(Code::NotFound))?;
-    Ok(HttpResponse::Ok().json(json!({ "invoice": invoice })))
+    Ok(HttpResponse::Ok().json(InvoiceAnswer { invoice }))
 }

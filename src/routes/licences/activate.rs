@@ -3,17 +3,50 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::identifiers::LicenceKey;
-use primetech_actors::licence::Activate;
+use primetech_actors::licence::{Activate, Activated};
+use utoipa::ToSchema;
 
 use super::shard_key;
 use crate::app::State;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
 use crate::layers::permission::CurrentTenant;
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/licences/activate", Access::Public, || web::to(handle))
+    Endpoint::post("/api/licences/activate", Access::Public, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Activate a licence on a device")
+        .about(
+            "A licence is active on one device at the most. The certificate lets the device check itself offline, \
+             against the keys at `/.well-known/licence-keys.json`.",
+        )
+        .body::<ActivateBody>()
+        .answers::<Activated>(201, "The device is now the active one.")
+        .answers::<Activated>(200, "It was already, by the same activation: `created` is false.")
+        .refuses(&[
+            Code::LicenceNotFound,
+            Code::LicenceMaxActivations,
+            Code::LicenceSuspended,
+            Code::LicenceRevoked,
+            Code::LicenceExpired,
+        ])
+}
+
+/// What is sent.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape of the document; fields are read by their rules")]
+struct ActivateBody {
+    #[schema(example = "LIC-7K2P-M4QX-9TZB", pattern = "^LIC-[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}$")]
+    lic_key: String,
+    #[schema(example = "mac:8f14e45f", pattern = "^[A-Za-z0-9._:-]{8,128}$")]
+    fingerprint: String,
+    #[schema(example = "Jane's laptop", min_length = 1, max_length = 120)]
+    device_name: Option<String>,
 }
 
 async fn handle(

@@ -5,17 +5,37 @@ use primetech_actors::ask::ask;
 use primetech_actors::identifiers::LicenceKey;
 use primetech_actors::licence::{Deactivate, DeactivateBy};
 use primetech_actors::order::Viewer;
-use serde_json::json;
+use utoipa::ToSchema;
 
-use super::shard_key;
+use super::{LicenceAnswer, shard_key};
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
 use crate::layers::permission::{CurrentTenant, MaybeSignedIn};
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/licences/deactivate", Access::Public, || web::to(handle))
+    Endpoint::post("/api/licences/deactivate", Access::Public, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Free a licence for another device")
+        .about("By the active device, named by its fingerprint; or without one by the licence's owner or an administrator.")
+        .body::<DeactivateBody>()
+        .answers::<LicenceAnswer>(200, "The licence, active nowhere.")
+        .refuses(&[Code::LicenceNotFound, Code::LicenceNotActiveHere, Code::AuthRequired])
+}
+
+/// What is sent.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape of the document; fields are read by their rules")]
+struct DeactivateBody {
+    #[schema(example = "LIC-7K2P-M4QX-9TZB", pattern = "^LIC-[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}$")]
+    lic_key: String,
+    #[schema(example = "mac:8f14e45f", pattern = "^[A-Za-z0-9._:-]{8,128}$")]
+    fingerprint: Option<String>,
 }
 
 async fn handle(
@@ -36,5 +56,5 @@ async fn handle(
     let scope = tenant.scope();
     let actor = state.actors.licences.of(&shard_key(scope, &key));
     let licence = ask(actor, Deactivate { scope, key, by }).await?;
-    Ok(HttpResponse::Ok().json(json!({ "licence": licence })))
+    Ok(HttpResponse::Ok().json(LicenceAnswer { licence }))
 }

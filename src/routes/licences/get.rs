@@ -5,16 +5,24 @@ use primetech_actors::ask::ask;
 use primetech_actors::identifiers::LicenceKey;
 use primetech_actors::licence::GetLicence;
 use primetech_actors::order::Viewer;
-use serde_json::json;
 
+use super::LicenceAnswer;
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::Input;
 use crate::layers::permission::SignedIn;
+use crate::openapi::{Doc, schemas};
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/api/licences/{licKey}", Access::Session, || web::to(handle))
+    Endpoint::get("/api/licences/{licKey}", Access::Session, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Get a licence")
+        .path("licKey", "Its key.", schemas::licence_key())
+        .answers::<LicenceAnswer>(200, "The licence.")
+        .refuses(&[Code::LicenceNotFound])
 }
 
 async fn handle(
@@ -27,5 +35,5 @@ async fn handle(
     let viewer = Viewer::from(&*session);
     let found = ask(state.actors.licences.of(&viewer.scope), GetLicence { viewer, key }).await?;
     let licence = found.ok_or_else(|| ApiError::new(Code::LicenceNotFound))?;
-    Ok(HttpResponse::Ok().json(json!({ "licence": licence })))
+    Ok(HttpResponse::Ok().json(LicenceAnswer { licence }))
 }

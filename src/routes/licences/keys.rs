@@ -1,15 +1,22 @@
 //! `GET /.well-known/licence-keys.json`: the JWK set that a tenant's certificates are checked with.
 
 use actix_web::{HttpResponse, web};
+use primetech_actors::licence::JwkSet;
 
 use crate::app::State;
 use crate::error::ApiError;
 use crate::layers::permission::CurrentTenant;
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint, Expects};
 
 pub fn endpoint() -> Endpoint {
     Endpoint::get("/.well-known/licence-keys.json", Access::Public, || web::to(handle))
         .expecting(Expects::Tenant)
+        .documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("The keys to check certificates with").answers::<JwkSet>(200, "The shop's JWK set (RFC 7517).")
 }
 
 async fn handle(

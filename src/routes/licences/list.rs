@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
-use primetech_actors::licence::ListLicences;
+use primetech_actors::licence::{LicenceView, ListLicences};
 use primetech_actors::order::Viewer;
 
 use crate::app::State;
@@ -10,10 +10,18 @@ use crate::error::ApiError;
 use crate::input::Input;
 use crate::input::page::ListAnswer;
 use crate::layers::permission::SignedIn;
+use crate::openapi::{Doc, PageOf};
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/api/licences", Access::Session, || web::to(handle))
+    Endpoint::get("/api/licences", Access::Session, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("List licences")
+        .about("A customer's own, or for an administrator the shop's.")
+        .paged()
+        .answers::<PageOf<LicenceView>>(200, "A page of licences.")
 }
 
 async fn handle(

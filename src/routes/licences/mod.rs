@@ -8,10 +8,17 @@ pub mod list;
 pub mod validate;
 
 use primetech_actors::identifiers::LicenceKey;
-use primetech_actors::licence::{ActivateError, DeactivateError};
+use primetech_actors::licence::{ActivateError, DeactivateError, LicenceView};
 use primetech_actors::tenancy::TenantScope;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::{ApiError, Code};
+
+#[derive(Serialize, ToSchema)]
+struct LicenceAnswer {
+    licence: LicenceView,
+}
 
 /// Which actor a licence's calls meet in.
 fn shard_key(scope: TenantScope, key: &LicenceKey) -> (TenantScope, &LicenceKey) {

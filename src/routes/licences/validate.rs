@@ -3,17 +3,37 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::identifiers::LicenceKey;
-use primetech_actors::licence::Validate;
+use primetech_actors::licence::{Validate, Validated};
+use utoipa::ToSchema;
 
 use super::shard_key;
 use crate::app::State;
 use crate::error::ApiError;
 use crate::input::{Input, rules};
 use crate::layers::permission::CurrentTenant;
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/licences/validate", Access::Public, || web::to(handle))
+    Endpoint::post("/api/licences/validate", Access::Public, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Ask whether a licence is good")
+        .about("Without a fingerprint, activation is not asked about.")
+        .body::<ValidateBody>()
+        .answers::<Validated>(200, "Whether it is, and if not, why.")
+}
+
+/// What is sent.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape of the document; fields are read by their rules")]
+struct ValidateBody {
+    #[schema(example = "LIC-7K2P-M4QX-9TZB", pattern = "^LIC-[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}$")]
+    lic_key: String,
+    #[schema(example = "mac:8f14e45f", pattern = "^[A-Za-z0-9._:-]{8,128}$")]
+    fingerprint: Option<String>,
 }
 
 async fn handle(

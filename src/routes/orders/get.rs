@@ -3,17 +3,31 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::identifiers::OrderNumber;
-use primetech_actors::order::{GetOrder, OrderRef, Viewer};
-use serde_json::json;
+use primetech_actors::order::{GetOrder, OrderRef, OrderView, Viewer};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
 use crate::layers::permission::SignedIn;
+use crate::openapi::{Doc, schemas};
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/api/orders/{orderId}", Access::Session, || web::to(handle))
+    Endpoint::get("/api/orders/{orderId}", Access::Session, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Get an order")
+        .path("orderId", "Its id or its number.", schemas::order_id())
+        .answers::<OrderAnswer>(200, "The order.")
+        .refuses(&[Code::NotFound])
+}
+
+#[derive(Serialize, ToSchema)]
+struct OrderAnswer {
+    order: OrderView,
 }
 
 async fn handle(
@@ -26,7 +40,7 @@ async fn handle(
     let viewer = Viewer::from(&*session);
     let found = ask(state.actors.orders.of(&viewer.scope), GetOrder { viewer, order }).await?;
     let order = found.ok_or_else(|| ApiError::new(Code::NotFound))?;
-    Ok(HttpResponse::Ok().json(json!({ "order": order })))
+    Ok(HttpResponse::Ok().json(OrderAnswer { order }))
 }
 
 fn order_ref(text: &str) -> Result<OrderRef, &'static str> {

@@ -2,17 +2,25 @@
 
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
-use primetech_actors::order::{ListOrders, Viewer};
+use primetech_actors::order::{ListOrders, OrderView, Viewer};
 
 use crate::app::State;
 use crate::error::ApiError;
 use crate::input::Input;
 use crate::input::page::ListAnswer;
 use crate::layers::permission::SignedIn;
+use crate::openapi::{Doc, PageOf};
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/api/orders", Access::Session, || web::to(handle))
+    Endpoint::get("/api/orders", Access::Session, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("List orders")
+        .about("A customer's own, or for an administrator the shop's.")
+        .paged()
+        .answers::<PageOf<OrderView>>(200, "A page of orders.")
 }
 
 async fn handle(

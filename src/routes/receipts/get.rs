@@ -3,17 +3,31 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::identifiers::ReceiptNumber;
-use primetech_actors::order::{GetReceipt, Viewer};
-use serde_json::json;
+use primetech_actors::order::{GetReceipt, ReceiptView, Viewer};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::Input;
 use crate::layers::permission::SignedIn;
+use crate::openapi::{Doc, schemas};
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/api/receipts/{rcpNumber}", Access::Session, || web::to(handle))
+    Endpoint::get("/api/receipts/{rcpNumber}", Access::Session, || web::to(handle)).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Get a receipt")
+        .path("rcpNumber", "Its number.", schemas::receipt_number())
+        .answers::<ReceiptAnswer>(200, "The receipt.")
+        .refuses(&[Code::NotFound])
+}
+
+#[derive(Serialize, ToSchema)]
+struct ReceiptAnswer {
+    receipt: ReceiptView,
 }
 
 async fn handle(
@@ -26,5 +40,5 @@ async fn handle(
     let viewer = Viewer::from(&*session);
     let found = ask(state.actors.orders.of(&viewer.scope), GetReceipt { viewer, number }).await?;
     let receipt = found.ok_or_else(|| ApiError::new(Code::NotFound))?;
-    Ok(HttpResponse::Ok().json(json!({ "receipt": receipt })))
+    Ok(HttpResponse::Ok().json(ReceiptAnswer { receipt }))
 }

@@ -4,16 +4,42 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::fault::Fault;
 use primetech_actors::webhook::Deliver;
+use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::integrations::stripe::signature;
 use crate::layers::raw_body::RawBody;
+use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint, Expects};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/webhooks/stripe", Access::Public, || web::to(handle)).expecting(Expects::RawBody)
+    Endpoint::post("/api/webhooks/stripe", Access::Public, || web::to(handle))
+        .expecting(Expects::RawBody)
+        .documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Take an event of Stripe")
+        .about(
+            "Signed by `Stripe-Signature`, scheme v1. 200 once the event is durably dealt with, also where it came \
+             before or is of no interest; 500 where another try can help.",
+        )
+        .header(
+            "Stripe-Signature",
+            "Of the raw body, not older than 300 s.",
+            json!({"type": "string", "example": "t=1769860800,v1=5257a869"}),
+        )
+        .raw_body("application/json", json!({"type": "object", "example": {"id": "evt_1", "object": "event"}}))
+        .answers::<ReceivedAnswer>(200, "Dealt with.")
+        .refuses(&[Code::InvalidSignature, Code::WebhookProcessingFailed])
+}
+
+#[derive(Serialize, ToSchema)]
+struct ReceivedAnswer {
+    received: bool,
 }
 
 async fn handle(
@@ -32,7 +58,7 @@ async fn handle(
     // Deliveries of one event meet in one actor; different events share the work.
     let actor = state.actors.webhooks.of(&payload);
     match ask(actor, Deliver { payload }).await {
-        Ok(_) => Ok(HttpResponse::Ok().json(json!({ "received": true }))),
+        Ok(_) => Ok(HttpResponse::Ok().json(ReceivedAnswer { received: true })),
         Err(Fault::Overloaded) => Err(ApiError::new(Code::Overloaded)),
         Err(fault) => Err(ApiError::new(Code::WebhookProcessingFailed).caused_by(fault)),
     }
