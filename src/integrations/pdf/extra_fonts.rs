@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use krilla::text::Font;
 use rustybuzz::ttf_parser::{self, Tag};
 
 use super::fonts::Weight;
@@ -23,8 +24,6 @@ const SIGNATURES: [[u8; 4]; 4] = [[0, 1, 0, 0], *b"OTTO", *b"true", *b"ttcf"];
 /// The bytes and the place in them of one face.
 pub struct Selection<'f> {
     pub bytes: &'f [u8],
-    /// The same bytes, shared. None for those that are compiled in.
-    pub data: Option<krilla::Data>,
     pub index: u32,
     /// The weight to set where the font is variable.
     pub variation: Option<f32>,
@@ -47,6 +46,8 @@ struct Face {
     variation: Option<f32>,
     /// The characters it has, in order.
     covers: Arc<Vec<RangeInclusive<u32>>>,
+    /// Made once: that hashes the whole file.
+    font: OnceLock<Font>,
 }
 
 impl ExtraFonts {
@@ -78,23 +79,38 @@ impl ExtraFonts {
     pub fn covering(&self, weight: Weight, characters: &[char]) -> Result<Option<usize>, PrintError> {
         let faces = self.faces()?;
         let of_weight = |wanted: bool| {
-            faces.iter().position(|face| (face.weight == weight) == wanted && covers_all(&face.covers, characters))
+            faces
+                .iter()
+                .position(|face| (face.weight == weight) == wanted && covers_all(&face.covers, characters))
         };
         Ok(of_weight(true).or_else(|| of_weight(false)))
     }
 
     pub fn selection(&self, index: usize) -> Result<Selection<'_>, PrintError> {
-        let face = self
-            .faces()?
-            .get(index)
-            .ok_or_else(|| PrintError::Assembly("a face of no font was asked for".to_owned()))?;
+        let face = self.face(index)?;
         let bytes = self.bytes(&self.files[face.file])?;
-        Ok(Selection {
-            bytes: bytes.as_slice(),
-            data: Some(Arc::clone(bytes).into()),
-            index: face.index,
-            variation: face.variation,
-        })
+        Ok(Selection { bytes: bytes.as_slice(), index: face.index, variation: face.variation })
+    }
+
+    /// The face as the file carries it. None where it cannot be embedded.
+    pub fn font(&self, index: usize) -> Result<Option<Font>, PrintError> {
+        let face = self.face(index)?;
+        if let Some(font) = face.font.get() {
+            return Ok(Some(font.clone()));
+        }
+        let data = Arc::clone(self.bytes(&self.files[face.file])?).into();
+        let font = match face.variation {
+            Some(weight) => {
+                Font::new_variable(data, face.index, &[(krilla::text::Tag::new(b"wght"), weight)])
+            }
+            None => Font::new(data, face.index),
+        };
+        Ok(font.map(|font| face.font.get_or_init(|| font).clone()))
+    }
+
+    fn face(&self, index: usize) -> Result<&Face, PrintError> {
+        let absent = || PrintError::Assembly("a face of no font was asked for".to_owned());
+        self.faces()?.get(index).ok_or_else(absent)
     }
 
     fn faces(&self) -> Result<&[Face], PrintError> {
@@ -105,7 +121,8 @@ impl ExtraFonts {
         for (index, file) in self.files.iter().enumerate() {
             // Not kept: most of the files of a folder are never drawn with.
             let bytes = read(&file.path)?;
-            faces_of(index, &bytes, &mut faces).map_err(|what| PrintError::Font { path: file.path.clone(), what })?;
+            faces_of(index, &bytes, &mut faces)
+                .map_err(|what| PrintError::Font { path: file.path.clone(), what })?;
         }
         Ok(self.faces.get_or_init(|| faces))
     }
@@ -149,7 +166,10 @@ fn faces_of(file: usize, bytes: &[u8], faces: &mut Vec<Face>) -> Result<(), Stri
     let count = ttf_parser::fonts_in_collection(bytes).unwrap_or(1);
     for index in 0..count {
         let face = ttf_parser::Face::parse(bytes, index).map_err(|error| error.to_string())?;
-        if face.is_italic() || face.is_monospaced() {
+        let tables = face.tables();
+        // Fonts of pictures (colour emoji) would take up room and show nothing.
+        let has_outlines = tables.glyf.is_some() || tables.cff.is_some() || tables.cff2.is_some();
+        if face.is_italic() || face.is_monospaced() || !has_outlines {
             continue;
         }
         let covers = Arc::new(coverage(&face));
@@ -159,12 +179,19 @@ fn faces_of(file: usize, bytes: &[u8], faces: &mut Vec<Face>) -> Result<(), Stri
             Some(axis) => {
                 for (weight, value) in [(Weight::Regular, 400.0), (Weight::Bold, 600.0)] {
                     let variation = Some(f32::clamp(value, axis.min_value, axis.max_value));
-                    faces.push(Face { file, index, weight, variation, covers: Arc::clone(&covers) });
+                    faces.push(Face {
+                        file,
+                        index,
+                        weight,
+                        variation,
+                        covers: Arc::clone(&covers),
+                        font: OnceLock::new(),
+                    });
                 }
             }
             None => {
                 let weight = if face.weight().to_number() >= 600 { Weight::Bold } else { Weight::Regular };
-                faces.push(Face { file, index, weight, variation: None, covers });
+                faces.push(Face { file, index, weight, variation: None, covers, font: OnceLock::new() });
             }
         }
     }

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use krilla::text::{Font, Tag};
+use krilla::text::Font;
 
 use super::extra_fonts::{ExtraFonts, Selection};
 use super::{PrintError, PrinterError};
@@ -122,18 +122,15 @@ impl Fonts {
             let font = Font::new(embedded.bytes.into(), 0).ok_or_else(unreadable)?;
             return Ok(embedded.font.get_or_init(|| font).clone());
         }
-        let selection = self.selection(face)?;
-        let data = selection.data.ok_or_else(unreadable)?;
-        match selection.variation {
-            Some(weight) => Font::new_variable(data, selection.index, &[(Tag::new(b"wght"), weight)]),
-            None => Font::new(data, selection.index),
+        match &self.extra {
+            Some(extra) => extra.font(index - self.embedded.len())?.ok_or_else(unreadable),
+            None => Err(unreadable()),
         }
-        .ok_or_else(unreadable)
     }
 
     fn selection(&self, FaceId(index): FaceId) -> Result<Selection<'_>, PrintError> {
         if let Some(embedded) = self.embedded.get(index) {
-            return Ok(Selection { bytes: embedded.bytes, data: None, index: 0, variation: None });
+            return Ok(Selection { bytes: embedded.bytes, index: 0, variation: None });
         }
         match &self.extra {
             Some(extra) => extra.selection(index - self.embedded.len()),
