@@ -32,17 +32,17 @@ async fn an_invoice_has_one_document_for_each_state() {
     let open = fetch(&shop, &first).await;
     assert!(open.starts_with(b"%PDF-"));
     let again = ask_for(&shop, 0, &buyer, "invoices", number).await;
-    assert_eq!(fetch(&shop, &again).await, open, "found, not made again");
+    assert!(fetch(&shop, &again).await == open, "found, not made again");
     assert_eq!(shop.count("SELECT count(*) FROM documents").await, 1);
 
     shop.deliver(0, &shop.paid_event(&started, "pi_document")).await.expect(200);
     let paid = fetch(&shop, &ask_for(&shop, 0, &buyer, "invoices", number).await).await;
-    assert_ne!(paid, open, "it says that it is paid");
-    assert_eq!(fetch(&shop, &first).await, open, "the older one stays what it was");
+    assert!(paid != open, "it says that it is paid");
+    assert!(fetch(&shop, &first).await == open, "the older one stays what it was");
 
     let order =
         shop.get_as(&buyer, &format!("/api/orders/{}", started["order"]["id"].as_str().unwrap())).await;
-    let receipt = order.json()["receipt"]["number"].as_str().unwrap().to_owned();
+    let receipt = order.json()["order"]["receiptNumber"].as_str().unwrap().to_owned();
     let receipt_pdf = fetch(&shop, &ask_for(&shop, 0, &buyer, "receipts", &receipt).await).await;
     assert!(receipt_pdf.starts_with(b"%PDF-"));
     let recorded = "SELECT string_agg(encode(sha256, 'hex') || ' ' || size_bytes, ',' ORDER BY created_at) FROM documents";
@@ -61,7 +61,7 @@ async fn many_at_once_on_two_processes_get_one_document() {
     let signed = futures_util::future::join_all(calls).await;
     let content = fetch(&shop, &signed[0]).await;
     for signed in &signed {
-        assert_eq!(fetch(&shop, signed).await, content);
+        assert!(fetch(&shop, signed).await == content);
     }
     assert_eq!(shop.count("SELECT count(*) FROM documents").await, 1);
 }
@@ -75,7 +75,7 @@ async fn a_document_that_the_store_lost_is_made_again() {
     let content = fetch(&shop, &ask_for(&shop, 0, &buyer, "invoices", number).await).await;
     let key = shop.text("SELECT object_key FROM documents").await;
     shop.storage().delete(&key).await.unwrap();
-    assert_eq!(fetch(&shop, &ask_for(&shop, 0, &buyer, "invoices", number).await).await, content);
+    assert!(fetch(&shop, &ask_for(&shop, 0, &buyer, "invoices", number).await).await == content);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,7 +87,7 @@ async fn the_sheet_is_the_tenants() {
     let a4 = fetch(&shop, &ask_for(&shop, 0, &buyer, "invoices", number).await).await;
     shop.execute("UPDATE tenants SET paper = 'LETTER' WHERE slug = 'demo'").await;
     let letter = fetch(&shop, &ask_for(&shop, 0, &buyer, "invoices", number).await).await;
-    assert_ne!(a4, letter);
+    assert!(a4 != letter);
     assert_eq!(shop.count("SELECT count(*) FROM documents").await, 2);
 }
 
@@ -99,7 +99,7 @@ async fn documents_are_shown_to_whom_their_subjects_are() {
     let order =
         shop.get_as(&buyer, &format!("/api/orders/{}", started["order"]["id"].as_str().unwrap())).await;
     let (invoice, receipt) =
-        (started["invoice"]["number"].clone(), order.json()["receipt"]["number"].clone());
+        (started["invoice"]["number"].clone(), order.json()["order"]["receiptNumber"].clone());
     let (stranger, foreigner, admin) =
         (shop.register(DEMO).await, shop.register(ACME).await, shop.register(DEMO).await);
     shop.make_admin(&admin).await;

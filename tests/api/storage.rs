@@ -124,7 +124,8 @@ async fn a_signed_url_needs_the_right_to_its_resource() {
     let order =
         shop.get_as(&buyer, &format!("/api/orders/{}", started["order"]["id"].as_str().unwrap())).await;
     let order = order.json();
-    let (invoice, receipt) = (order["invoice"]["number"].clone(), order["receipt"]["number"].clone());
+    let (invoice, receipt) =
+        (order["order"]["invoiceNumber"].clone(), order["order"]["receiptNumber"].clone());
     for (kind, id) in [
         ("release", release.as_str()),
         ("invoice", invoice.as_str().unwrap()),

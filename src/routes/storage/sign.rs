@@ -73,9 +73,9 @@ struct ResourceBody {
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "the shape of the document; fields are read by their rules")]
 enum ResourceTypeBody {
-    Release,
     Invoice,
     Receipt,
+    Release,
 }
 
 #[derive(Serialize, ToSchema)]
