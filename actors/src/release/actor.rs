@@ -29,7 +29,8 @@ fn decide(
     unpublished_to_admins: bool,
 ) -> Result<ReleaseFile, DownloadError> {
     let state = state.ok_or(DownloadError::NotFound)?;
-    if !state.published && !(is_admin && unpublished_to_admins) {
+    let shown = state.published || (is_admin && unpublished_to_admins);
+    if !shown {
         return Err(DownloadError::NotFound);
     }
     if !is_admin && !state.entitled {

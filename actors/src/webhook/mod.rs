@@ -5,7 +5,7 @@
 //! same time and in any order; the effect is that of once, in order.
 
 mod actor;
-mod event;
+pub mod event;
 mod fulfil;
 mod ledger;
 mod messages;
