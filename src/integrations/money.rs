@@ -142,7 +142,8 @@ mod tests {
 
         #[test]
         fn a_larger_amount_never_looks_smaller(one: i64, other: i64, currency in any_currency()) {
-            let value = |minor_units| figures(minor_units, &currency).replace(',', "").parse::<f64>();
+            // What cannot be read back is not a number, and fails the comparison.
+            let value = |minor_units| figures(minor_units, &currency).replace(',', "").parse().unwrap_or(f64::NAN);
             let (one, other) = (one.min(other), one.max(other));
             prop_assert!(value(one) <= value(other));
         }

@@ -44,7 +44,10 @@ pub fn draw(fonts: &Fonts, contents: &Contents, sheets: &Sheets) -> Result<Vec<u
             match mark {
                 Mark::Text { line, x, baseline, ink, part } => {
                     let tag = match part {
-                        Some(_) => ContentTag::Span(SpanTag::empty()),
+                        // Else readers that copy or search would guess the order from the places of the glyphs.
+                        Some(_) => {
+                            ContentTag::Span(SpanTag::empty().with_actual_text(line.as_read.as_deref()))
+                        }
                         None => ContentTag::Artifact(Artifact::with_kind(ArtifactType::Footer)),
                     };
                     let identifier =

@@ -156,17 +156,20 @@ impl Layout<'_, '_> {
         let part = self.parts.add(PartKind::Paragraph, None);
         let name = lines::limited(self.shaper, &contents.seller.name, bold(13.0), width, MOST_LINES_OF_NAME)?;
         let mut y = self.column(name, self.left(), TOP + 2.0, Ink::Black, Some(part)) + 2.0;
+        let address = &contents.seller.address;
         let mut most = MOST_LINES_OF_ADDRESS;
-        for (index, address_line) in contents.seller.address.iter().enumerate() {
-            // The last line there is room for takes what is left, and says with an ellipsis when that is too much.
-            let text = match most {
-                0 => break,
-                1 => contents.seller.address[index..].join(", "),
-                _ => address_line.clone(),
-            };
-            let address = lines::limited(self.shaper, &text, plain(9.0), width, most)?;
-            most -= address.len();
-            y = self.column(address, self.left(), y, Ink::Grey, Some(part));
+        for (index, address_line) in address.iter().enumerate() {
+            let is_last = index + 1 == address.len();
+            if most == 1 && !is_last {
+                // There is room for one more: it takes all the rest, and an ellipsis says that it is not all.
+                let rest = lines::limited(self.shaper, &address[index..].join(", "), plain(9.0), width, 1)?;
+                y = self.column(rest, self.left(), y, Ink::Grey, Some(part));
+                break;
+            }
+            let limit = if is_last { most } else { most - 1 };
+            let lines = lines::limited(self.shaper, address_line, plain(9.0), width, limit)?;
+            most -= lines.len();
+            y = self.column(lines, self.left(), y, Ink::Grey, Some(part));
         }
         Ok(y)
     }
@@ -212,7 +215,7 @@ impl Layout<'_, '_> {
     fn facts(&mut self, top: f32) -> Result<f32, PrintError> {
         let contents = self.contents;
         let table = self.parts.add(PartKind::Table, None);
-        let x = self.left() + self.content_width() * 0.54;
+        let x = self.left() + self.content_width() * 0.51;
         let mut labels = Vec::new();
         for (label, _) in &contents.facts {
             labels.push(lines::single(self.shaper, label, plain(9.0))?);

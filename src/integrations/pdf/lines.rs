@@ -22,6 +22,8 @@ pub struct Line {
     pub width: f32,
     /// The characters of which only a box is drawn.
     pub missing: Vec<char>,
+    /// The text in the order in which it is read, where that is not from left to right.
+    pub as_read: Option<String>,
     /// Where it begins in the text of its paragraph.
     start: usize,
 }
@@ -85,12 +87,13 @@ pub fn fitted(shaper: &mut Shaper<'_>, text: &str, style: Style, width: f32) -> 
 fn shortened(shaper: &mut Shaper<'_>, text: &str, style: Style, width: f32) -> Result<Line, PrintError> {
     let text = clean(text);
     let paragraph = Paragraph::new(shaper, &text, style)?;
-    let mut kept = paragraph.advances.len();
-    let mut sum: f32 = paragraph.advances.iter().sum();
+    let advances = paragraph.advances(shaper)?;
+    let mut kept = advances.len();
+    let mut sum: f32 = advances.iter().sum();
     loop {
         while kept > 0 && sum > width {
             kept -= 1;
-            sum -= paragraph.advances[kept];
+            sum -= advances[kept];
         }
         let end = paragraph.clusters.get(kept).map_or(text.len(), |cluster| cluster.range.start);
         let line = single(shaper, &format!("{}…", text[..end].trim_end()), style)?;
@@ -98,7 +101,7 @@ fn shortened(shaper: &mut Shaper<'_>, text: &str, style: Style, width: f32) -> R
             return Ok(line);
         }
         kept -= 1;
-        sum -= paragraph.advances[kept];
+        sum -= advances[kept];
     }
 }
 
@@ -119,45 +122,59 @@ struct Paragraph<'t> {
     style: Style,
     bidi: ParagraphBidiInfo<'t>,
     clusters: Vec<Cluster>,
-    /// Of each cluster, in points, as measured before lines were broken.
-    advances: Vec<f32>,
+}
+
+/// The last end that is allowed in a line that must end before `before`; without one, a word is cut there.
+fn earlier_end(start: usize, before: usize, allowed: &[bool]) -> usize {
+    let end = (start + 1..=before).rev().find(|end| allowed[end - 1]);
+    end.unwrap_or(before.max(start + 1))
 }
 
 impl<'t> Paragraph<'t> {
     fn new(shaper: &mut Shaper<'_>, text: &'t str, style: Style) -> Result<Self, PrintError> {
         let bidi = ParagraphBidiInfo::new(text, None);
         let clusters = shaper.clusters(text, style.weight, &bidi.levels)?;
-        let mut advances = vec![0.0; clusters.len()];
-        let mut measured = 0;
-        for run in clusters.chunk_by(|one, next| one.level == next.level) {
-            let mut pieces = shaper.pieces(text, run, style.tabular)?;
+        Ok(Self { text, style, bidi, clusters })
+    }
+
+    /// The width of each cluster, in points, where it stands in the whole text.
+    fn advances(&self, shaper: &mut Shaper<'_>) -> Result<Vec<f32>, PrintError> {
+        let mut advances = vec![0.0; self.clusters.len()];
+        for run in self.clusters.chunk_by(|one, next| one.level == next.level) {
+            let mut pieces = shaper.pieces(self.text, run, self.style.tabular)?;
             if run[0].level.is_rtl() {
                 pieces.reverse();
             }
-            let mut start = clusters[measured].range.start;
+            let mut start = run[0].range.start;
             for piece in pieces {
                 for glyph in &piece.glyphs {
                     let at = start + glyph.text_range.start;
-                    let index = clusters.partition_point(|cluster| cluster.range.end <= at);
-                    advances[index] += glyph.x_advance * style.size;
+                    let index = self.clusters.partition_point(|cluster| cluster.range.end <= at);
+                    advances[index] += glyph.x_advance * self.style.size;
                 }
                 start += piece.text.len();
             }
-            measured += run.len();
         }
-        Ok(Self { text, style, bidi, clusters, advances })
+        Ok(advances)
     }
 
     fn lines(&self, shaper: &mut Shaper<'_>, width: f32) -> Result<Vec<Line>, PrintError> {
-        let allowed: BTreeSet<usize> = unicode_linebreak::linebreaks(self.text).map(|(end, _)| end).collect();
+        let whole = self.line(shaper, 0..self.clusters.len())?;
+        if whole.width <= width + SLACK {
+            return Ok(vec![whole]);
+        }
+        let advances = self.advances(shaper)?;
+        let ends: BTreeSet<usize> = unicode_linebreak::linebreaks(self.text).map(|(end, _)| end).collect();
+        let allowed: Vec<bool> =
+            self.clusters.iter().map(|cluster| ends.contains(&cluster.range.end)).collect();
         let mut lines = Vec::new();
         let mut start = 0;
         while start < self.clusters.len() {
-            let (mut end, in_a_word) = self.end_of_line(start, width, &allowed);
+            let mut end = self.end_of_line(start, width, &advances, &allowed);
             let mut line = self.line(shaper, start..end)?;
-            // Where a word is cut, its last letters may take another shape, and more room.
-            while in_a_word && line.width > width + SLACK && end > start + 1 {
-                end -= 1;
+            // Letters at the end of a line may take another shape or lose their kerning, and need more room.
+            while line.width > width + SLACK && end > start + 1 {
+                end = earlier_end(start, end - 1, &allowed);
                 line = self.line(shaper, start..end)?;
             }
             lines.push(line);
@@ -169,24 +186,17 @@ impl<'t> Paragraph<'t> {
         Ok(lines)
     }
 
-    /// The cluster after the line's last, and whether that cuts a word.
-    fn end_of_line(&self, start: usize, width: f32, allowed: &BTreeSet<usize>) -> (usize, bool) {
+    /// The cluster after the last one of the line.
+    fn end_of_line(&self, start: usize, width: f32, advances: &[f32], allowed: &[bool]) -> usize {
         let mut sum = 0.0;
-        let mut last_allowed = None;
         for index in start..self.clusters.len() {
-            sum += self.advances[index];
+            sum += advances[index];
             // Spaces at the end hang over.
             if sum > width + SLACK && !self.is_space(index) {
-                return match last_allowed {
-                    Some(end) => (end, false),
-                    None => (index.max(start + 1), true),
-                };
-            }
-            if allowed.contains(&self.clusters[index].range.end) {
-                last_allowed = Some(index + 1);
+                return earlier_end(start, index, allowed);
             }
         }
-        (self.clusters.len(), false)
+        self.clusters.len()
     }
 
     fn line(&self, shaper: &mut Shaper<'_>, range: Range<usize>) -> Result<Line, PrintError> {
@@ -217,7 +227,11 @@ impl<'t> Paragraph<'t> {
             pieces.extend(shaper.pieces(self.text, space, self.style.tabular)?);
         }
         let missing = clusters.iter().flat_map(|cluster| cluster.missing.iter().copied()).collect();
-        Ok(Line { style: self.style, pieces, width, missing, start })
+        let as_read = clusters
+            .iter()
+            .any(|cluster| cluster.level.is_rtl())
+            .then(|| clusters.iter().map(|cluster| &self.text[cluster.range.clone()]).collect());
+        Ok(Line { style: self.style, pieces, width, missing, as_read, start })
     }
 
     fn is_space(&self, index: usize) -> bool {

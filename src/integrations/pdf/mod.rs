@@ -9,6 +9,8 @@ mod draw;
 mod extra_fonts;
 mod fonts;
 mod layout;
+#[cfg(test)]
+mod line_tests;
 mod lines;
 mod page;
 mod table;

@@ -11,11 +11,11 @@ use super::lines::{self, Line};
 use super::page::{Ink, Mark, PartId, PartKind};
 
 const GAP: f32 = 16.0;
-const PADDING: f32 = 6.0;
+const PADDING: f32 = 5.0;
 const HEADING_HEIGHT: f32 = 22.0;
 
 /// Amounts get smaller before they leave the description less than this.
-const LEAST_DESCRIPTION: f32 = 170.0;
+const LEAST_DESCRIPTION: f32 = 150.0;
 
 /// Sizes of amounts, as wanted and as needed.
 const SIZES: [f32; 4] = [9.5, 8.5, 7.5, 6.5];
@@ -61,13 +61,15 @@ impl Layout<'_, '_> {
             let below = if index + 1 == contents.rows.len() { sums_height } else { 0.0 };
             let needed = row.height() + below;
             let heading = if headed { 0.0 } else { HEADING_HEIGHT };
-            if needed + heading > self.room() && self.on_one_page(needed) {
+            let turns = needed + heading > self.room() && self.on_one_page(needed);
+            if turns {
                 self.turn_page();
-                self.headings(&columns, (!headed).then_some(head))?;
-            } else if !headed {
-                self.headings(&columns, Some(head))?;
             }
-            headed = true;
+            if turns || !headed {
+                // The first is part of the text, the others repeat it.
+                self.headings(&columns, (!headed).then_some(head))?;
+                headed = true;
+            }
             self.row(row, &columns, body)?;
         }
         if !headed {
@@ -122,7 +124,7 @@ impl Layout<'_, '_> {
         ]
     }
 
-    /// On the first page they are part of the text (`head`); after that they are repetitions.
+    /// Those with a `head` to stand in are part of the text; the others are ornaments.
     fn headings(&mut self, columns: &Columns, head: Option<PartId>) -> Result<(), PrintError> {
         let row = head.map(|head| self.parts.add(PartKind::Row, Some(head)));
         let y = self.y;
