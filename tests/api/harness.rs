@@ -405,6 +405,12 @@ pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     }
 }
 
+/// The token of a mailed link to a page of the front end.
+pub fn token_in(shop: &Shop, page: &str) -> Option<String> {
+    let mail = shop.mails().into_iter().find(|mail| mail.contains(page))?;
+    Some(mail.split(page).nth(1)?.strip_prefix("?token=")?.chars().take_while(|it| !it.is_whitespace()).collect())
+}
+
 pub fn cookie_of(answer: &Answer) -> String {
     let cookie = answer.headers["set-cookie"].to_str().unwrap();
     cookie.split(';').next().unwrap().to_owned()
