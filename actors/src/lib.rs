@@ -4,7 +4,9 @@
 //! holds all of its SQL. Handlers of the HTTP edge send messages and never see a database connection.
 
 pub mod ask;
+pub mod audit;
 pub mod batch;
+pub mod catalogue;
 pub mod clock;
 pub mod counter;
 pub mod database;

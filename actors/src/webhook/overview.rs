@@ -1,0 +1,58 @@
+//! The stored provider events, for the operator to look at. Payloads are not shown: they hold customers' data.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::store;
+use crate::database::Database;
+use crate::fault::Fault;
+
+/// An event as the operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+pub struct EventRecord {
+    pub provider_event_id: String,
+    #[serde(rename = "type")]
+    #[sqlx(rename = "type")]
+    pub kind: String,
+    /// `PENDING`, `PROCESSED`, `FAILED` or `IGNORED`.
+    pub status: String,
+    pub attempts: i32,
+    pub last_error: Option<String>,
+    /// The payment intent whose payment it waits for.
+    pub awaiting: Option<String>,
+    /// The slug, where the tenant is known.
+    pub tenant: Option<String>,
+    pub order_id: Option<Uuid>,
+    pub received_at: DateTime<Utc>,
+    pub processed_at: Option<DateTime<Utc>>,
+}
+
+/// Which events are looked for; none is no condition.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    pub status: Option<String>,
+    pub tenant_id: Option<Uuid>,
+    pub provider_event_id: Option<String>,
+}
+
+/// The events, newest first, `at_most` of them.
+pub async fn list(
+    database: &Database,
+    filter: &EventFilter,
+    at_most: i64,
+) -> Result<Vec<EventRecord>, Fault> {
+    let mut tx = database.platform_tx().await?;
+    let events = store::list(tx.connection(), filter, at_most).await?;
+    tx.commit().await?;
+    Ok(events)
+}
+
+/// The ids of failed events, oldest first: in the order in which they were told.
+pub async fn failed(database: &Database, at_most: i64) -> Result<Vec<String>, Fault> {
+    let mut tx = database.platform_tx().await?;
+    let ids = store::failed_ids(tx.connection(), at_most).await?;
+    tx.commit().await?;
+    Ok(ids)
+}
