@@ -6,6 +6,7 @@
 pub mod ask;
 pub mod audit;
 pub mod batch;
+pub mod booking;
 pub mod catalogue;
 pub mod clock;
 pub mod counter;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix::{Actor, Addr, Arbiter};
 
 use crate::batch::BatchLimits;
+use crate::booking::BookingActor;
 use crate::clock::SharedClock;
 use crate::counter::CounterActor;
 use crate::database::Database;
@@ -39,6 +40,7 @@ pub struct Actors {
     pub orders: Shards<OrderActor>,
     pub licences: Shards<LicenceActor>,
     pub webhooks: Shards<WebhookActor>,
+    pub bookings: Shards<BookingActor>,
     pub signer: Arc<CertificateSigner>,
     pub outbox: OutboxSignal,
     epoch: Arc<CacheEpoch>,
@@ -94,6 +96,10 @@ impl Actors {
             let (database, clock, outbox) = (database.clone(), clock.clone(), outbox.clone());
             move || WebhookActor::new(database.clone(), clock.clone(), outbox.clone(), limits)
         });
+        let bookings = Shards::start(&arbiters, {
+            let (database, clock, outbox) = (database.clone(), clock.clone(), outbox.clone());
+            move || BookingActor::new(database.clone(), clock.clone(), outbox.clone(), limits)
+        });
         let listener = invalidation::listen(database.clone(), Arc::clone(&epoch));
         let background = Arc::new(Background { listener, arbiters });
         Ok(Self {
@@ -106,6 +112,7 @@ impl Actors {
             orders,
             licences,
             webhooks,
+            bookings,
             signer,
             outbox,
             epoch,
@@ -125,6 +132,7 @@ impl Actors {
             && self.orders.are_running()
             && self.licences.are_running()
             && self.webhooks.are_running()
+            && self.bookings.are_running()
             && !self.background.listener.is_finished()
     }
 }

@@ -38,6 +38,7 @@ pub fn document(endpoints: &[Endpoint]) -> Value {
     for (_, doc) in &docs {
         add_schemas(&mut components, doc);
     }
+    merge_parts(&mut components);
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for (endpoint, doc) in &docs {
         let method = endpoint.method.as_str().to_ascii_lowercase();
@@ -81,17 +82,28 @@ fn add_schemas(components: &mut Map<String, Value>, doc: &Doc) {
     }
 }
 
+/// A shape that takes in the fields of another is shown as the one object that it is.
+fn merge_parts(components: &mut Map<String, Value>) {
+    let shapes = components.clone();
+    for schema in components.values_mut() {
+        let Some(parts) = schema["allOf"].as_array() else { continue };
+        let mut properties = Map::new();
+        for part in parts {
+            let name = part["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
+            let part = name.and_then(|name| shapes.get(name)).unwrap_or(part);
+            properties.extend(part["properties"].as_object().cloned().unwrap_or_default());
+        }
+        *schema = json!({"type": "object", "properties": properties});
+        require_all(schema);
+    }
+}
+
 /// What is answered always has all its fields: one without a value is null. Only of what is sent may some be left out.
 fn require_all(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else { return };
     if let Some(properties) = object.get("properties").and_then(Value::as_object) {
         let names: Vec<Value> = properties.keys().map(|name| json!(name)).collect();
         object.insert("required".to_owned(), Value::Array(names));
-    }
-    for part in ["oneOf", "anyOf", "allOf"] {
-        for inner in object.get_mut(part).and_then(Value::as_array_mut).into_iter().flatten() {
-            require_all(inner);
-        }
     }
 }
 

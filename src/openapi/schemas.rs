@@ -21,3 +21,7 @@ pub fn licence_key() -> Value {
         "example": "LIC-7K2P-M4QX-9TZB",
     })
 }
+
+pub fn booking_ref() -> Value {
+    json!({"type": "string", "pattern": "^BKG-[A-Z0-9]{8}$", "example": "BKG-7K2PM4QX"})
+}

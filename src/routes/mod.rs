@@ -4,7 +4,9 @@
 //! list come the resources (grouped by path, so that a known path with another method is answered 405 with `Allow`),
 //! the demand for a session or a role, and whatever else has to hold for each of them.
 
+pub mod admin;
 pub mod auth;
+pub mod bookings;
 pub mod checkout;
 pub mod docs;
 pub mod health;
@@ -121,6 +123,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         licences::activate::endpoint(),
         licences::deactivate::endpoint(),
         licences::keys::endpoint(),
+        bookings::create::endpoint(),
+        bookings::track::endpoint(),
+        admin::list_bookings::endpoint(),
+        admin::move_booking::endpoint(),
     ]
 }
 

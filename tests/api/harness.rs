@@ -268,6 +268,13 @@ impl Shop {
             .await
     }
 
+    /// All mails so far, soft line breaks undone.
+    pub fn mails(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.mail.path()).unwrap().map(|entry| entry.unwrap().path());
+        let text = |path| std::fs::read_to_string(path).unwrap().replace("=\r\n", "").replace("=3D", "=");
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "eml")).map(text).collect()
+    }
+
     pub async fn count(&self, sql: &str) -> i64 {
         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool).await.unwrap()
     }

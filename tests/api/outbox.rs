@@ -4,13 +4,6 @@ use serde_json::json;
 
 use crate::harness::{DEMO, PASSWORD, Shop, until};
 
-/// All mails so far, soft line breaks undone.
-fn mails(shop: &Shop) -> Vec<String> {
-    let files = std::fs::read_dir(shop.mail.path()).unwrap().map(|entry| entry.unwrap().path());
-    let text = |path| std::fs::read_to_string(path).unwrap().replace("=\r\n", "").replace("=3D", "=");
-    files.filter(|path| path.extension().is_some_and(|extension| extension == "eml")).map(text).collect()
-}
-
 fn token_in(mail: &str) -> String {
     let rest = mail.split("token=").nth(1).unwrap();
     rest.chars()
@@ -22,8 +15,8 @@ fn token_in(mail: &str) -> String {
 async fn the_mailed_link_confirms_the_address_once() {
     let shop = Shop::open().await;
     let user = shop.register(DEMO).await;
-    until("the mail is there", async || mails(&shop).len() == 1).await;
-    let mail = mails(&shop).remove(0);
+    until("the mail is there", async || shop.mails().len() == 1).await;
+    let mail = shop.mails().remove(0);
     assert!(mail.contains(&user.email) && mail.contains("https://front.example/verify-email?token="));
     let body = json!({"token": token_in(&mail)});
     let verified = shop.post(0, DEMO, "/api/auth/verify-email", &body).await.expect(200).json();
@@ -47,7 +40,7 @@ async fn a_reset_changes_the_password_and_ends_every_session() {
     let known = shop.post(0, DEMO, path, &json!({"email": user.email})).await.expect(202);
     let unknown = shop.post(0, DEMO, path, &json!({"email": "nobody@example.com"})).await.expect(202);
     assert_eq!((known.text.as_str(), unknown.text.as_str()), ("{}", "{}"));
-    let reset = || mails(&shop).into_iter().find(|mail| mail.contains("/reset-password?token="));
+    let reset = || shop.mails().into_iter().find(|mail| mail.contains("/reset-password?token="));
     until("the mail is there", async || reset().is_some()).await;
     let body = json!({"token": token_in(&reset().unwrap()), "password": "another battery staple horse"});
     shop.post(0, DEMO, "/api/auth/reset-password", &body).await.expect(204);
@@ -65,10 +58,10 @@ async fn a_paid_order_is_told_with_its_receipt_and_licence_keys() {
     let shop = Shop::open_with(2).await;
     let buyer = shop.register(DEMO).await;
     let (_, key) = shop.buy_licence(&buyer).await;
-    until("the mail is there", async || mails(&shop).iter().any(|mail| mail.contains(&key))).await;
+    until("the mail is there", async || shop.mails().iter().any(|mail| mail.contains(&key))).await;
     let sent = async || shop.count("SELECT count(*) FROM outbox_messages WHERE status <> 'SENT'").await == 0;
     until("all is sent", sent).await;
-    assert_eq!(mails(&shop).len(), 2, "of two couriers one took each mail");
+    assert_eq!(shop.mails().len(), 2, "of two couriers one took each mail");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +81,7 @@ async fn a_message_that_cannot_be_sent_is_tried_again_or_set_aside() {
     );
     // A folder that is gone is a fault that another try can mend.
     let (folder, aside) = (shop.mail.path().to_owned(), shop.mail.path().with_extension("aside"));
-    until("the first mail is sent", async || mails(&shop).len() == 1).await;
+    until("the first mail is sent", async || shop.mails().len() == 1).await;
     std::fs::rename(&folder, &aside).unwrap();
     shop.post(0, DEMO, "/api/auth/request-password-reset", &json!({"email": user.email})).await.expect(202);
     let failed = async || {
@@ -96,5 +89,5 @@ async fn a_message_that_cannot_be_sent_is_tried_again_or_set_aside() {
     };
     until("a try has failed", failed).await;
     std::fs::rename(&aside, &folder).unwrap();
-    until("a later try sends it", async || mails(&shop).len() == 2).await;
+    until("a later try sends it", async || shop.mails().len() == 2).await;
 }

@@ -1,6 +1,10 @@
 //! Mails: what they say, and how they leave. The outbox's courier calls [`Mailer`]; nothing else sends mail.
 
-mod compose;
+mod calendar;
+mod letter;
 mod mailer;
+mod transport;
+mod write;
 
-pub use mailer::{Mailer, MailerError};
+pub use mailer::Mailer;
+pub use transport::MailerError;

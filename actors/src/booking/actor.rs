@@ -1,0 +1,311 @@
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use actix::{Actor, Context, Handler, ResponseFuture};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::BookingStatus;
+use super::messages::*;
+use super::store::{self, NewBooking, NewEvent};
+use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
+use crate::clock::SharedClock;
+use crate::database::Database;
+use crate::database::tx::BatchTx;
+use crate::fault::Fault;
+use crate::idempotency::{self, Claimed, HeldClaim, KeptAnswer, Wanted};
+use crate::identifiers::BookingRef;
+use crate::outbox::{NewMessage, OutboxSignal, enqueue};
+use crate::page::Page;
+use crate::random;
+
+/// The mail of one event of a booking.
+const MAIL: &str = "mail.booking";
+
+/// Two of 36^8 references that are equal are unlikely once; more often than this, something else is wrong.
+const REFERENCE_TRIES: usize = 5;
+
+/// Books services, many in one commit, and moves bookings on.
+pub struct BookingActor {
+    database: Database,
+    clock: SharedClock,
+    outbox: OutboxSignal,
+    new: Rc<BatchQueue<BookingBatch>>,
+}
+
+impl BookingActor {
+    pub fn new(database: Database, clock: SharedClock, outbox: OutboxSignal, limits: BatchLimits) -> Self {
+        let batch = BookingBatch { clock: clock.clone() };
+        let new = Rc::new(BatchQueue::new(batch, database.clone(), limits));
+        Self { database, clock, outbox, new }
+    }
+}
+
+impl Actor for BookingActor {
+    type Context = Context<Self>;
+}
+
+struct BookingBatch {
+    clock: SharedClock,
+}
+
+impl Batch for BookingBatch {
+    type Item = Book;
+    type Done = KeptAnswer;
+    type Error = BookError;
+    const NAME: &'static str = "booking.new";
+
+    async fn run(&self, tx: &mut BatchTx, requests: &[Book]) -> sqlx::Result<Vec<Reply<Self>>> {
+        let now = self.clock.now();
+        tx.open_tenants_to_write(requests.iter().map(|request| request.scope.tenant_id())).await?;
+        let services = store::find_services(
+            tx.connection(),
+            requests.iter().map(|request| (request.scope.tenant_id(), request.wanted.service_sku.as_str())),
+        )
+        .await?;
+        let mut claims = claim_keys(tx, now, requests).await?;
+        let mut replies: Vec<Option<Reply<Self>>> = requests.iter().map(|_| None).collect();
+        let mut new = Vec::new();
+        for (at, request) in requests.iter().enumerate() {
+            if let Some(Claimed::Refused(refused)) = claims.get(&at) {
+                replies[at] = Some(Err(BookError::Refused(refused.clone())));
+                continue;
+            }
+            let tenant_id = request.scope.tenant_id();
+            match services.get(&(tenant_id, request.wanted.service_sku.clone())) {
+                Some(service) => new.push((at, NewBooking::of(request, service, now))),
+                None => {
+                    if let Some(held) = held(claims.remove(&at)) {
+                        let answer = &request.product_not_found;
+                        idempotency::save_answer(tx.connection(), tenant_id, &held, answer).await?;
+                    }
+                    replies[at] = Some(Err(BookError::ProductNotFound));
+                }
+            }
+        }
+        write(tx, now, &mut new).await?;
+        for (at, booking) in new {
+            let request = &requests[at];
+            replies[at] = Some(match (request.booked)(&booking.view(&request.wanted, now)) {
+                Ok(body) => {
+                    let answer = KeptAnswer { status: 201, body };
+                    if let Some(held) = held(claims.remove(&at)) {
+                        let tenant_id = request.scope.tenant_id();
+                        idempotency::save_answer(tx.connection(), tenant_id, &held, &answer).await?;
+                    }
+                    Ok(answer)
+                }
+                Err(fault) => return Err(sqlx::Error::Protocol(fault.to_string())),
+            });
+        }
+        Ok(replies
+            .into_iter()
+            .map(|reply| reply.unwrap_or_else(|| Err(Fault::internal("a booking without a reply").into())))
+            .collect())
+    }
+}
+
+fn held(claimed: Option<Claimed>) -> Option<HeldClaim> {
+    match claimed {
+        // Nothing of a booking is written before its answer: a claim that was left behind starts anew.
+        Some(Claimed::Fresh(held) | Claimed::Resume(held, _)) => Some(held),
+        Some(Claimed::Refused(_)) | None => None,
+    }
+}
+
+/// The claims of those requests that have a key, by their place in the batch.
+async fn claim_keys(
+    tx: &mut BatchTx,
+    now: DateTime<Utc>,
+    requests: &[Book],
+) -> sqlx::Result<HashMap<usize, Claimed>> {
+    let (places, wanted): (Vec<usize>, Vec<Wanted<'_>>) = requests
+        .iter()
+        .enumerate()
+        .filter_map(|(at, request)| {
+            let claim = request.claim.as_ref()?;
+            Some((at, Wanted { scope: request.scope, claim, order_id: None }))
+        })
+        .unzip();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let claims = idempotency::claim(tx.connection(), now, &wanted).await?;
+    Ok(places.into_iter().zip(claims).collect())
+}
+
+/// Writes the bookings with their first events and mails. A reference that is taken is drawn again.
+async fn write(tx: &mut BatchTx, now: DateTime<Utc>, new: &mut [(usize, NewBooking)]) -> sqlx::Result<()> {
+    for _ in 0..REFERENCE_TRIES {
+        let written = store::insert_bookings(tx.connection(), now, new.iter().map(|(_, new)| new)).await?;
+        let mut taken = false;
+        for (_, booking) in new.iter_mut().filter(|(_, booking)| !written.contains(&booking.id)) {
+            booking.reference = BookingRef::generate();
+            taken = true;
+        }
+        if !taken {
+            let events: Vec<NewEvent> = new.iter().map(|(_, booking)| NewEvent::made(booking, now)).collect();
+            return note(tx.connection(), now, &events).await;
+        }
+    }
+    Err(sqlx::Error::Protocol("no free booking reference was found".to_owned()))
+}
+
+/// Writes events and the mails that tell of them.
+async fn note(
+    connection: &mut sqlx::PgConnection,
+    now: DateTime<Utc>,
+    events: &[NewEvent],
+) -> sqlx::Result<()> {
+    store::insert_events(connection, now, events).await?;
+    let mails: Vec<NewMessage> = events
+        .iter()
+        .map(|event| NewMessage {
+            tenant_id: event.tenant_id,
+            topic: MAIL,
+            payload: json!({"eventId": event.id}),
+        })
+        .collect();
+    enqueue(connection, now, &mails).await
+}
+
+impl Handler<Book> for BookingActor {
+    type Result = ResponseFuture<Result<KeptAnswer, BookError>>;
+
+    fn handle(&mut self, message: Book, _: &mut Self::Context) -> Self::Result {
+        let outbox = self.outbox.clone();
+        let booked = self.new.submit(message);
+        Box::pin(async move {
+            let booked = booked.await?;
+            outbox.raise();
+            Ok(booked)
+        })
+    }
+}
+
+impl Handler<MoveBooking> for BookingActor {
+    type Result = ResponseFuture<Result<BookingDetails, MoveError>>;
+
+    fn handle(&mut self, message: MoveBooking, _: &mut Self::Context) -> Self::Result {
+        let (database, clock, outbox) = (self.database.clone(), self.clock.clone(), self.outbox.clone());
+        Box::pin(async move {
+            let moved =
+                database.write(&message.scope, async |tx| move_on(tx, &clock, &message).await).await?;
+            outbox.raise();
+            Ok(moved)
+        })
+    }
+}
+
+async fn move_on(
+    tx: &mut crate::database::tx::TenantTx,
+    clock: &SharedClock,
+    message: &MoveBooking,
+) -> sqlx::Result<Result<BookingDetails, MoveError>> {
+    let Some(locked) = store::lock(tx, &message.reference).await? else {
+        return Ok(Err(MoveError::NotFound));
+    };
+    let (from, to): (BookingStatus, BookingStatus) = (locked.status, message.to);
+    if !from.may_become(to) {
+        return Ok(Err(MoveError::InvalidTransition { from, to }));
+    }
+    // Under the lock, so that of two changes the later one bears the later time.
+    let now = clock.now();
+    let event = NewEvent {
+        tenant_id: tx.tenant_id(),
+        id: random::row_id(now),
+        booking_id: locked.id,
+        from: Some(from),
+        to,
+        by_user_id: Some(message.by_user_id),
+        by_email: message.by_email.clone(),
+        note: message.note.clone(),
+        position: locked.events + 1,
+    };
+    store::set_status(tx, locked.id, to, now).await?;
+    note(tx.connection(), now, std::slice::from_ref(&event)).await?;
+    Ok(store::details(tx, &message.reference).await?.ok_or(MoveError::NotFound))
+}
+
+impl Handler<TrackBooking> for BookingActor {
+    type Result = ResponseFuture<Result<Option<BookingView>, Fault>>;
+
+    fn handle(&mut self, message: TrackBooking, _: &mut Self::Context) -> Self::Result {
+        let database = self.database.clone();
+        Box::pin(async move {
+            let TrackBooking { scope, reference, email } = message;
+            database.read(&scope, async |tx| store::track(tx, &reference, &email).await).await
+        })
+    }
+}
+
+impl Handler<ListBookings> for BookingActor {
+    type Result = ResponseFuture<Result<Page<BookingDetails>, Fault>>;
+
+    fn handle(&mut self, message: ListBookings, _: &mut Self::Context) -> Self::Result {
+        let database = self.database.clone();
+        Box::pin(async move {
+            let ListBookings { scope, filter, page } = message;
+            database.read(&scope, async |tx| store::list(tx, &filter, &page).await).await
+        })
+    }
+}
+
+impl Handler<FindBookingNotice> for BookingActor {
+    type Result = ResponseFuture<Result<Option<BookingNotice>, Fault>>;
+
+    fn handle(&mut self, message: FindBookingNotice, _: &mut Self::Context) -> Self::Result {
+        let database = self.database.clone();
+        Box::pin(async move {
+            let FindBookingNotice { scope, event_id } = message;
+            database.read(&scope, async |tx| store::notice(tx, event_id).await).await
+        })
+    }
+}
+
+impl NewBooking {
+    fn of(request: &Book, service: &store::ServiceRow, now: DateTime<Utc>) -> Self {
+        let wanted = request.wanted.clone();
+        Self {
+            tenant_id: request.scope.tenant_id(),
+            id: random::row_id(now),
+            reference: BookingRef::generate(),
+            product_id: service.id,
+            service_name: service.name.clone(),
+            wanted,
+        }
+    }
+
+    fn view(&self, wanted: &WantedBooking, now: DateTime<Utc>) -> BookingView {
+        BookingView {
+            bkg_ref: self.reference.clone(),
+            status: BookingStatus::New,
+            service_sku: wanted.service_sku.clone(),
+            name: wanted.name.clone(),
+            email: wanted.email.clone(),
+            phone: wanted.phone.clone(),
+            scheduled_for: wanted.scheduled_for,
+            notes: wanted.notes.clone(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
+impl NewEvent {
+    /// The event of a booking that was just made.
+    fn made(booking: &NewBooking, now: DateTime<Utc>) -> Self {
+        Self {
+            tenant_id: booking.tenant_id,
+            id: random::row_id(now),
+            booking_id: booking.id,
+            from: None,
+            to: BookingStatus::New,
+            by_user_id: None::<Uuid>,
+            by_email: booking.wanted.email.clone(),
+            note: None,
+            position: 1,
+        }
+    }
+}

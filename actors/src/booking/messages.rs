@@ -1,0 +1,179 @@
+use actix::Message;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::BookingStatus;
+use crate::fault::Fault;
+use crate::idempotency::{IdempotencyClaim, KeptAnswer, Refused};
+use crate::identifiers::BookingRef;
+use crate::page::{Page, PageRequest};
+use crate::tenancy::TenantScope;
+
+/// A booking as its customer sees it. `Debug` keeps the customer to itself.
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Booking)]
+pub struct BookingView {
+    #[schema(value_type = String, example = "BKG-7K2PM4QX", pattern = "^BKG-[A-Z0-9]{8}$")]
+    pub bkg_ref: BookingRef,
+    pub status: BookingStatus,
+    #[schema(example = "setup-call")]
+    pub service_sku: String,
+    #[schema(example = "Jane Doe")]
+    pub name: String,
+    #[schema(example = "jane@example.com")]
+    pub email: String,
+    #[schema(example = "+44 20 7946 0000")]
+    pub phone: Option<String>,
+    pub scheduled_for: Option<DateTime<Utc>>,
+    #[schema(example = "By video, please.")]
+    pub notes: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for BookingView {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "BookingView({}, {:?})", self.bkg_ref, self.status)
+    }
+}
+
+/// A booking as an administrator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = BookingWithHistory)]
+pub struct BookingDetails {
+    #[serde(flatten)]
+    pub booking: BookingView,
+    /// Its changes, oldest first.
+    pub history: Vec<BookingChange>,
+}
+
+/// One change of a booking's status.
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct BookingChange {
+    pub from: BookingStatus,
+    pub to: BookingStatus,
+    pub at: DateTime<Utc>,
+    /// The administrator's address.
+    #[schema(example = "admin@example.com")]
+    pub by: String,
+    #[schema(example = "See you then.")]
+    pub note: Option<String>,
+}
+
+impl std::fmt::Debug for BookingChange {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "BookingChange({:?} to {:?})", self.from, self.to)
+    }
+}
+
+/// What a customer asks for; all of it checked.
+#[derive(Clone)]
+pub struct WantedBooking {
+    pub service_sku: String,
+    pub name: String,
+    /// Folded to lower case.
+    pub email: String,
+    pub phone: Option<String>,
+    pub scheduled_for: Option<DateTime<Utc>>,
+    pub notes: Option<String>,
+}
+
+/// Books a service. The key's claim, the booking, its mail and the kept answer are written together.
+#[derive(Message, Clone)]
+#[rtype(result = "Result<KeptAnswer, BookError>")]
+pub struct Book {
+    pub scope: TenantScope,
+    pub wanted: WantedBooking,
+    pub claim: Option<IdempotencyClaim>,
+    /// The body of the answer 201.
+    pub booked: fn(&BookingView) -> Result<String, Fault>,
+    /// The answer where the sku is no service: kept for the key as well.
+    pub product_not_found: KeptAnswer,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BookError {
+    #[error("the sku is no service")]
+    ProductNotFound,
+    #[error("the key did not let the request through")]
+    Refused(Refused),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// A booking by its reference and its customer's address.
+#[derive(Message)]
+#[rtype(result = "Result<Option<BookingView>, Fault>")]
+pub struct TrackBooking {
+    pub scope: TenantScope,
+    pub reference: BookingRef,
+    /// Folded to lower case.
+    pub email: String,
+}
+
+/// Which bookings to list; all that is given has to hold.
+#[derive(Debug, Clone, Default)]
+pub struct BookingFilter {
+    pub status: Option<BookingStatus>,
+    /// Made at this time or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Made at this time or earlier.
+    pub to: Option<DateTime<Utc>>,
+    /// Part of the reference, the name or the address, in any case.
+    pub text: Option<String>,
+}
+
+/// All bookings of the tenant that fit: for its administrators.
+#[derive(Message)]
+#[rtype(result = "Result<Page<BookingDetails>, Fault>")]
+pub struct ListBookings {
+    pub scope: TenantScope,
+    pub filter: BookingFilter,
+    pub page: PageRequest,
+}
+
+/// Moves a booking on: for administrators.
+#[derive(Message, Clone)]
+#[rtype(result = "Result<BookingDetails, MoveError>")]
+pub struct MoveBooking {
+    pub scope: TenantScope,
+    pub reference: BookingRef,
+    pub to: BookingStatus,
+    pub note: Option<String>,
+    pub by_user_id: Uuid,
+    pub by_email: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    #[error("there is no such booking")]
+    NotFound,
+    #[error("a booking cannot go from {from:?} to {to:?}")]
+    InvalidTransition { from: BookingStatus, to: BookingStatus },
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// What a mail tells: a booking, and the event that the mail is about.
+#[derive(Message)]
+#[rtype(result = "Result<Option<BookingNotice>, Fault>")]
+pub struct FindBookingNotice {
+    pub scope: TenantScope,
+    pub event_id: Uuid,
+}
+
+#[derive(Clone)]
+pub struct BookingNotice {
+    pub booking: BookingView,
+    pub service_name: String,
+    /// None: the booking was made.
+    pub from: Option<BookingStatus>,
+    pub to: BookingStatus,
+    pub at: DateTime<Utc>,
+    pub note: Option<String>,
+    /// Which event of the booking this is, from 1.
+    pub position: i32,
+}

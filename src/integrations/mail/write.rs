@@ -1,0 +1,215 @@
+//! What each mail says. Links' tokens are derived, and addresses looked up, when a mail is written: no message of the
+//! outbox holds them.
+
+use std::sync::Arc;
+
+use primetech_actors::ask::ask;
+use primetech_actors::booking::{BookingNotice, BookingStatus, FindBookingNotice};
+use primetech_actors::fault::Fault;
+use primetech_actors::licence::LicencesOfOrder;
+use primetech_actors::order::{GetOrder, OrderRef};
+use primetech_actors::outbox::{Delivery, DeliveryError};
+use primetech_actors::session::{FindUser, MailTokenKind, TokenSecret, User};
+use primetech_actors::system::Actors;
+use serde_json::Value;
+use url::form_urlencoded;
+use uuid::Uuid;
+
+use super::calendar::{Event, Method};
+use super::letter::Letter;
+use crate::config::Config;
+
+/// Whom a mail goes to.
+pub(super) struct Recipient {
+    pub name: Option<String>,
+    pub email: String,
+}
+
+impl From<User> for Recipient {
+    fn from(user: User) -> Self {
+        Self { name: user.name, email: user.email }
+    }
+}
+
+/// Where letters are written.
+pub(super) struct Desk {
+    pub config: Arc<Config>,
+    pub secret: TokenSecret,
+    pub actors: Actors,
+}
+
+impl Desk {
+    /// The letter of a message and whom it goes to; none where there is nothing to send.
+    pub(super) async fn write(
+        &self,
+        delivery: &Delivery,
+    ) -> Result<Option<(Recipient, Letter)>, DeliveryError> {
+        let shop = self.actors.tenants.name_of(&delivery.scope).await.map_err(temporary)?;
+        if delivery.topic == "mail.booking" {
+            return self.booking(delivery, shop).await.map(Some);
+        }
+        let Some(user) = self.user(delivery).await? else { return Ok(None) };
+        let letter = match delivery.topic.as_str() {
+            "mail.verify-email" => Letter {
+                subject: format!("{shop}: confirm your e-mail address"),
+                text: vec![
+                    greeting(user.name.as_deref()),
+                    format!("Thank you for signing up at {shop}. Please confirm that this address is yours."),
+                    "The link is good for 24 hours. If you did not sign up, nothing needs to be done."
+                        .to_owned(),
+                ],
+                link: Some((
+                    "Confirm the address",
+                    self.link("verify-email", MailTokenKind::VerifyEmail, delivery)?,
+                )),
+                event: None,
+                shop,
+            },
+            "mail.reset-password" => Letter {
+                subject: format!("{shop}: a new password"),
+                text: vec![
+                    greeting(user.name.as_deref()),
+                    format!("Someone, probably you, asked for a new password at {shop}."),
+                    "The link is good for one hour. If it was not you, nothing needs to be done.".to_owned(),
+                ],
+                link: Some((
+                    "Choose a new password",
+                    self.link("reset-password", MailTokenKind::ResetPassword, delivery)?,
+                )),
+                event: None,
+                shop,
+            },
+            "mail.order-paid" => self.order_paid(delivery, &user, shop).await?,
+            topic => return Err(DeliveryError::Permanent(format!("no mail is known as {topic}"))),
+        };
+        Ok(Some((user.into(), letter)))
+    }
+
+    async fn user(&self, delivery: &Delivery) -> Result<Option<User>, DeliveryError> {
+        // A reset that was asked for an unknown address has no user.
+        let Some(user_id) = id(&delivery.payload, "userId") else { return Ok(None) };
+        ask(&self.actors.session, FindUser { scope: delivery.scope, user_id }).await.map_err(temporary)
+    }
+
+    fn link(&self, page: &str, kind: MailTokenKind, delivery: &Delivery) -> Result<String, DeliveryError> {
+        let token_id = id(&delivery.payload, "tokenId").ok_or_else(|| malformed("tokenId"))?;
+        let token = self.secret.mail_token(kind, token_id);
+        Ok(format!("{}?token={}", self.config.front_end_url(page), token.expose()))
+    }
+
+    async fn order_paid(
+        &self,
+        delivery: &Delivery,
+        user: &User,
+        shop: String,
+    ) -> Result<Letter, DeliveryError> {
+        let order_id = id(&delivery.payload, "orderId").ok_or_else(|| malformed("orderId"))?;
+        let viewer = delivery.viewer;
+        let order = GetOrder { viewer, order: OrderRef::Id(order_id) };
+        let order = ask(self.actors.orders.of(&delivery.scope), order).await.map_err(temporary)?;
+        let order = order.ok_or_else(|| malformed("orderId"))?;
+        let licences = LicencesOfOrder { viewer, order_id };
+        let licences = ask(self.actors.licences.of(&delivery.scope), licences).await.map_err(temporary)?;
+        let receipt = order.receipt_number.clone().unwrap_or_default();
+        let mut text = vec![
+            greeting(user.name.as_deref()),
+            format!("Your payment of order {} has arrived. Thank you for buying at {shop}.", order.number),
+            format!("Invoice {}, receipt {receipt}.", order.invoice_number),
+        ];
+        if !licences.is_empty() {
+            let keys: Vec<String> = licences
+                .iter()
+                .map(|licence| format!("{}: {}", licence.product_sku, licence.key.as_str()))
+                .collect();
+            text.push(format!("Your licence keys:\n{}", keys.join("\n")));
+        }
+        Ok(Letter { subject: format!("{shop}: receipt {receipt}"), text, link: None, event: None, shop })
+    }
+
+    async fn booking(&self, delivery: &Delivery, shop: String) -> Result<(Recipient, Letter), DeliveryError> {
+        let event_id = id(&delivery.payload, "eventId").ok_or_else(|| malformed("eventId"))?;
+        let notice = FindBookingNotice { scope: delivery.scope, event_id };
+        let notice = ask(self.actors.bookings.of(&delivery.scope), notice).await.map_err(temporary)?;
+        let notice = notice.ok_or_else(|| malformed("eventId"))?;
+        let booking = &notice.booking;
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("bkgRef", booking.bkg_ref.as_str())
+            .append_pair("email", &booking.email)
+            .finish();
+        let link = format!("{}?{query}", self.config.front_end_url("bookings/track"));
+        let mut text = vec![greeting(Some(&booking.name)), what_happened(&notice)];
+        text.extend(notice.note.as_ref().map(|note| format!("{shop} writes:\n{note}")));
+        let mut facts = vec![format!("Service: {}", notice.service_name)];
+        facts
+            .extend(booking.scheduled_for.map(|time| format!("Time: {}", time.format("%Y-%m-%d %H:%M UTC"))));
+        facts.push(format!("Reference: {}", booking.bkg_ref));
+        text.push(facts.join("\n"));
+        let letter = Letter {
+            subject: format!("{shop}: booking {} {}", booking.bkg_ref, in_words(notice.to)),
+            text,
+            link: Some(("See the booking", link)),
+            event: calendar_event(&notice, &shop, delivery),
+            shop,
+        };
+        let recipient = Recipient { name: Some(booking.name.clone()), email: booking.email.clone() };
+        Ok((recipient, letter))
+    }
+}
+
+fn in_words(status: BookingStatus) -> &'static str {
+    match status {
+        BookingStatus::New => "received",
+        BookingStatus::Confirmed => "confirmed",
+        BookingStatus::InProgress => "in progress",
+        BookingStatus::Completed => "completed",
+        BookingStatus::Cancelled => "cancelled",
+    }
+}
+
+fn what_happened(notice: &BookingNotice) -> String {
+    let service = &notice.service_name;
+    match notice.to {
+        BookingStatus::New => {
+            format!("Your booking of {service} has been received. You will hear when it is confirmed.")
+        }
+        BookingStatus::Confirmed => format!("Your booking of {service} is confirmed."),
+        BookingStatus::InProgress => format!("Work on your booking of {service} has begun."),
+        BookingStatus::Completed => format!("Your booking of {service} is completed. Thank you."),
+        BookingStatus::Cancelled => format!("Your booking of {service} is cancelled."),
+    }
+}
+
+/// What the customer's calendar is told: to take a confirmed booking that has a time, and to drop it when cancelled.
+fn calendar_event(notice: &BookingNotice, shop: &str, delivery: &Delivery) -> Option<Event> {
+    let start = notice.booking.scheduled_for?;
+    let method = match (notice.from, notice.to) {
+        (_, BookingStatus::Confirmed) => Method::Publish,
+        (Some(BookingStatus::Confirmed), BookingStatus::Cancelled) => Method::Cancel,
+        _ => return None,
+    };
+    Some(Event {
+        method,
+        uid: format!("{}@{}", notice.booking.bkg_ref, delivery.scope.tenant_id()),
+        sequence: notice.position,
+        stamp: notice.at,
+        start,
+        summary: format!("{} ({shop})", notice.service_name),
+        description: format!("Booking {}", notice.booking.bkg_ref),
+    })
+}
+
+fn greeting(name: Option<&str>) -> String {
+    name.map_or_else(|| "Hello,".to_owned(), |name| format!("Hello {name},"))
+}
+
+pub(super) fn id(payload: &Value, field: &str) -> Option<Uuid> {
+    Uuid::parse_str(payload.get(field)?.as_str()?).ok()
+}
+
+fn malformed(field: &str) -> DeliveryError {
+    DeliveryError::Permanent(format!("the message's {field} names nothing"))
+}
+
+fn temporary(fault: Fault) -> DeliveryError {
+    DeliveryError::Temporary(fault.to_string())
+}
