@@ -49,6 +49,14 @@ impl OwnerConnection {
         super::newest_migration(&mut self.connection).await
     }
 
+    /// Whether this role may write what the application's may only read.
+    pub async fn owns_tenants(&mut self) -> Result<bool, Fault> {
+        let query = sqlx::query_scalar(
+            "SELECT has_table_privilege('tenants', 'INSERT, UPDATE') AND has_table_privilege('tenant_domains', 'INSERT')",
+        );
+        Ok(query.fetch_one(&mut self.connection).await?)
+    }
+
     /// Runs `work` in one transaction: an inner `Ok` is committed, an inner `Err` (a refusal) rolled back.
     pub async fn write<T, E: From<Fault>>(
         &mut self,

@@ -1,12 +1,22 @@
-//! The stored provider events, for the operator to look at. Payloads are not shown: they hold customers' data.
+//! The stored provider events, for the operator to look at and to run again. Payloads are not shown: they hold
+//! customers' data.
 
+use actix::Actor;
 use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::store;
+use super::{Dealt, Retry, WebhookActor, store};
+use crate::ask::ask;
+use crate::batch::BatchLimits;
+use crate::clock::SharedClock;
 use crate::database::Database;
 use crate::fault::Fault;
+use crate::outbox::OutboxSignal;
+
+/// Events that run again at the same time, so that they share transactions.
+const RETRIED_AT_ONCE: usize = 32;
 
 /// An event as the operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
@@ -55,4 +65,23 @@ pub async fn failed(database: &Database, at_most: i64) -> Result<Vec<String>, Fa
     let ids = store::failed_ids(tx.connection(), at_most).await?;
     tx.commit().await?;
     Ok(ids)
+}
+
+/// Runs stored events again, in a process that serves nothing: what each came to, in the given order. None: there is
+/// no such event. Their mails leave with the next serving process. Needs a running actix system.
+pub async fn retry(
+    database: &Database,
+    clock: &SharedClock,
+    provider_event_ids: Vec<String>,
+) -> Vec<(String, Result<Option<Dealt>, Fault>)> {
+    let (outbox, limits) = (OutboxSignal::default(), BatchLimits::default());
+    let actor = WebhookActor::new(database.clone(), clock.clone(), outbox, limits).start();
+    futures_util::stream::iter(provider_event_ids)
+        .map(|id| {
+            let asked = ask(&actor, Retry { provider_event_id: id.clone() });
+            async move { (id, asked.await) }
+        })
+        .buffered(RETRIED_AT_ONCE)
+        .collect()
+        .await
 }
