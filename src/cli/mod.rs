@@ -4,6 +4,7 @@ mod audit;
 mod completions;
 #[cfg(feature = "dev")]
 mod dev;
+mod doctor;
 mod failure;
 mod licence;
 mod migrate;
@@ -53,6 +54,8 @@ enum Command {
     Webhook(webhook::Arguments),
     /// Proofs from the data
     Audit(audit::Arguments),
+    /// Look at everything that serving needs, and tell what to do about each fault
+    Doctor(doctor::Arguments),
     /// Write a completion script for a shell
     #[command(
         after_help = "Example:\n  primetech completions bash >~/.local/share/bash-completion/completions/primetech"
@@ -73,6 +76,7 @@ pub fn run() -> ExitCode {
         Command::Licence(arguments) => licence::run(arguments),
         Command::Webhook(arguments) => webhook::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
     }
 }

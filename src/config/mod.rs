@@ -5,6 +5,7 @@
 
 mod checks;
 mod mail;
+mod parts;
 mod reader;
 mod variables;
 
@@ -20,6 +21,7 @@ use url::Url;
 use crate::layers::address::TrustedProxies;
 use crate::layers::cookies::CookieSettings;
 pub use mail::MailTransport;
+pub use parts::Parts;
 use reader::Reader;
 pub use variables::Variables;
 

@@ -3,6 +3,7 @@
 //! Every connection works under the role `primetech_app`, whatever role the URL logs in as, so that row-level security
 //! holds. A store function takes one of the transactions of [`tx`], never a pool.
 
+pub mod inspection;
 pub mod owner;
 pub mod tx;
 

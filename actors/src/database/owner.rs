@@ -20,7 +20,7 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// One connection of the operator.
 pub struct OwnerConnection {
-    connection: PgConnection,
+    pub(super) connection: PgConnection,
 }
 
 /// A transaction of the operator. Sees the tenant that it was told of last.

@@ -67,6 +67,14 @@ pub async fn failed(database: &Database, at_most: i64) -> Result<Vec<String>, Fa
     Ok(ids)
 }
 
+/// How many events failed.
+pub async fn count_failed(database: &Database) -> Result<i64, Fault> {
+    let mut tx = database.platform_tx().await?;
+    let count = store::count_failed(tx.connection()).await?;
+    tx.commit().await?;
+    Ok(count)
+}
+
 /// Runs stored events again, in a process that serves nothing: what each came to, in the given order. None: there is
 /// no such event. Their mails leave with the next serving process. Needs a running actix system.
 pub async fn retry(

@@ -313,3 +313,9 @@ pub(super) async fn failed_ids(connection: &mut PgConnection, at_most: i64) -> s
     );
     query.bind(at_most).fetch_all(connection).await
 }
+
+pub(super) async fn count_failed(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT count(*) FROM webhook_events WHERE status = 'FAILED'")
+        .fetch_one(connection)
+        .await
+}

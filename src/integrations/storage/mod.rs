@@ -1,5 +1,7 @@
 //! The private object store, over the S3 protocol. Objects are reached by signed URLs only.
 
+mod probe;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::primitives::ByteStream;
@@ -7,6 +9,8 @@ use aws_smithy_http_client::tls;
 use secrecy::ExposeSecret;
 
 use crate::config::StorageConfig;
+
+pub use probe::ProbeError;
 
 /// The store refused, or could not be reached. What it said may name its keys, so it is not passed on.
 #[derive(Debug, thiserror::Error)]
