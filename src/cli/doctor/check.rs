@@ -57,7 +57,7 @@ pub(super) fn compare_clocks(
     let offset = theirs - ours;
     let beyond = (offset.abs() - unit).max(TimeDelta::zero());
     let seconds = offset.num_milliseconds() as f64 / 1000.0;
-    let message = if beyond.is_zero() {
+    let message = if beyond < TimeDelta::milliseconds(100) {
         "it agrees with this machine's".to_owned()
     } else {
         format!(

@@ -17,7 +17,11 @@ pub(super) fn check(parts: &Parts) -> Vec<Check> {
         .iter()
         .map(|fault| {
             let message = format!("{} {}", fault.variable, fault.fault);
-            Check::fault(CONFIGURATION, message, "set it in the environment, or in the .env file beneath it")
+            Check::fault(
+                CONFIGURATION,
+                message,
+                "correct it in the environment, or in the .env file beneath it",
+            )
         })
         .collect();
     if let Some(config) = &parts.whole {
@@ -111,6 +115,8 @@ fn signing_keys(keys: &[SecretSlice<u8>]) -> Check {
             "leave one of the two out",
         );
     }
-    let others = keys.len() - 1;
-    Check::ok(SIGNING_KEY, format!("the first signs, {others} more are published with it"))
+    match keys.len() {
+        1 => Check::ok(SIGNING_KEY, "one key, which signs"),
+        keys => Check::ok(SIGNING_KEY, format!("{keys} keys, of which the first signs")),
+    }
 }

@@ -25,13 +25,13 @@ use primetech_actors::clock::{Clock, SharedClock, SystemClock};
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::output::{Reply, Table};
+use super::output::{self, Reply, Table};
 use super::workplace::execute;
 use crate::config::{Parts, Variables};
 use check::{Check, Status};
 
 /// How long each part is looked at.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Args)]
 #[command(
@@ -143,13 +143,17 @@ fn text(checks: &[Check]) -> String {
         table.row([status.to_owned(), check.name.to_owned(), check.message.clone()]);
     }
     let mut text = table.text("");
-    let advised: Vec<(&Check, &String)> =
-        checks.iter().filter_map(|check| Some((check, check.advice.as_ref()?))).collect();
-    if !advised.is_empty() {
+    if checks.iter().any(|check| check.advice.is_some()) {
         text.push_str("\nWhat to do:\n");
     }
-    for (check, advice) in advised {
-        text.push_str(&format!("  {}: {}\n    {advice}\n", check.name, super::output::plain(&check.message)));
+    // The same advice once, for all that it is about.
+    for about in checks.chunk_by(|one, next| one.advice == next.advice) {
+        if let Some(advice) = &about[0].advice {
+            for check in about {
+                text.push_str(&format!("  {}: {}\n", check.name, output::plain(&check.message)));
+            }
+            text.push_str(&format!("    {advice}\n"));
+        }
     }
     text
 }
