@@ -5,7 +5,7 @@ const PASSWORD: &str = "correct horse battery staple";
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_with_a_made_password_can_sign_in() {
     let installation = Installation::new().await;
-    installation.with_two_tenants();
+    installation.with_two_tenants().await;
     let made = installation.json("user create --tenant acme --email Jane@Acme.test --name Jane --role admin");
     assert_eq!(made["email"], "jane@acme.test");
     assert_eq!(made["role"], "ADMIN");
@@ -13,10 +13,10 @@ async fn an_account_with_a_made_password_can_sign_in() {
     assert_eq!(made["emailVerified"], false);
     let password = made["password"].as_str().unwrap();
     assert!(password.len() >= 20, "{password}");
-    let stored = installation.count(&format!(
+    let stored = format!(
         "SELECT count(*) FROM users u WHERE u::text LIKE '%{password}%' OR password_hash NOT LIKE '$argon2id$%'"
-    ));
-    assert_eq!(stored.await, 0, "only its hash is stored");
+    );
+    assert_eq!(installation.count(&stored).await, 0, "only its hash is stored");
 
     let serving = installation.serve();
     let cookie = serving.log_in("acme.test", "jane@acme.test", password).await;
@@ -33,7 +33,7 @@ async fn an_account_with_a_made_password_can_sign_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_comes_by_standard_input_and_is_not_shown() {
     let installation = Installation::new().await;
-    installation.with_two_tenants();
+    installation.with_two_tenants().await;
     let line = "user create --tenant acme --email jane@acme.test --email-verified --password-stdin --json";
     let made = installation.run_with_input(line, &format!("{PASSWORD}\r\nanother line\n")).expect(0);
     assert!(!made.stdout.contains("horse") && !made.stderr.contains("horse"), "{made:?}");
@@ -58,7 +58,7 @@ async fn a_password_comes_by_standard_input_and_is_not_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_takes_effect_in_live_sessions_and_in_one_tenant_only() {
     let installation = Installation::new().await;
-    installation.with_two_tenants();
+    installation.with_two_tenants().await;
     for tenant in ["acme", "other"] {
         let line = format!("user create --tenant {tenant} --email jane@example.com --password-stdin");
         installation.run_with_input(&line, PASSWORD).expect(0);

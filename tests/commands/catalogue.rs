@@ -34,7 +34,7 @@ async fn a_product_is_made_changed_and_left_as_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_make_a_product_senseless_is_refused() {
     let installation = Installation::new().await;
-    installation.with_two_tenants();
+    installation.with_two_tenants().await;
     let wrong = "product upsert --tenant acme --sku -x --name= --currency UDS";
     let line = wrong.replace("--sku -x", "--sku=-x");
     installation
@@ -62,7 +62,7 @@ async fn what_would_make_a_product_senseless_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_licence_is_issued_used_shown_and_revoked() {
     let installation = Installation::new().await;
-    installation.with_two_tenants();
+    installation.with_two_tenants().await;
     installation.run("user create --tenant acme --email jane@acme.test").expect(0);
     let issued =
         installation.json("licence issue --tenant acme --sku editor --email Jane@acme.test --days 30");
@@ -102,7 +102,7 @@ async fn a_licence_is_issued_used_shown_and_revoked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_licence_ends_as_the_product_or_the_operator_says() {
     let installation = Installation::new().await;
-    installation.with_two_tenants();
+    installation.with_two_tenants().await;
     let issue =
         |rest: &str| installation.run(&format!("licence issue --tenant acme --sku editor --json {rest}"));
     let ends = |rest: &str| issue(rest).expect(0).json()["expiresAt"].clone();

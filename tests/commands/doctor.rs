@@ -185,7 +185,7 @@ async fn a_schema_that_is_not_this_program_s_is_a_fault() {
 async fn what_would_let_tenants_mix_is_a_fault() {
     let whole = Whole::new().await;
     let installation = &whole.installation;
-    installation.with_two_tenants();
+    installation.with_two_tenants().await;
     installation.run("user create --tenant acme --email jane@acme.test").expect(0);
     const ISOLATION: &str = "row-level security";
     installation.execute("ALTER TABLE orders NO FORCE ROW LEVEL SECURITY").await;

@@ -75,7 +75,7 @@ async fn a_database_that_cannot_be_worked_on_is_told_by_its_own_exit_code() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_goes_away_is_no_accident_and_a_full_disk_is() {
     let installation = Installation::new().await;
-    installation.with_two_tenants();
+    installation.with_two_tenants().await;
     // More than a pipe holds, and less.
     for line in ["completions zsh", "tenant list --json", "--help"] {
         let (reader, writer) = std::io::pipe().unwrap();

@@ -117,17 +117,18 @@ impl Installation {
         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool).await.unwrap()
     }
 
-    /// Two tenants, `acme` at `acme.test` and `other` at `other.test`, each with products of all kinds.
-    pub fn with_two_tenants(&self) {
-        for slug in ["acme", "other"] {
-            self.run(&format!("tenant create {slug} --name {slug} --domain {slug}.test")).expect(0);
-            for (sku, kind) in [("editor", "LICENCE"), ("icons", "DOWNLOAD"), ("call", "SERVICE")] {
-                self.run(&format!(
-                    "product upsert --tenant {slug} --sku {sku} --kind {kind} --name {sku} --amount 4900 --currency USD"
-                ))
-                .expect(0);
-            }
-        }
+    /// Two tenants, `acme` at `acme.test` and `other` at `other.test`, each with a product of each kind.
+    pub async fn with_two_tenants(&self) {
+        self.execute(
+            "INSERT INTO tenants (id, slug, name, created_at)
+                 SELECT gen_random_uuid(), slug, slug, now() FROM unnest(ARRAY['acme', 'other']) AS slug;
+             INSERT INTO tenant_domains (tenant_id, id, host, created_at)
+                 SELECT id, gen_random_uuid(), slug || '.test', now() FROM tenants;
+             INSERT INTO products (tenant_id, id, sku, kind, name, unit_amount, currency, created_at, updated_at)
+                 SELECT t.id, gen_random_uuid(), p.sku, p.kind, p.sku, 4900, 'USD', now(), now()
+                 FROM tenants t, (VALUES ('editor', 'LICENCE'), ('icons', 'DOWNLOAD'), ('call', 'SERVICE')) AS p (sku, kind)",
+        )
+        .await;
     }
 
     /// What `primetech serve` needs on this database, beside a Stripe at `stripe`.

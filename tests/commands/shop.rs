@@ -22,7 +22,7 @@ impl Shop {
     /// With one customer of `acme`.
     pub async fn open() -> Self {
         let installation = Installation::new().await;
-        installation.with_two_tenants();
+        installation.with_two_tenants().await;
         let folder = tempfile::tempdir().unwrap();
         let settings = StandInConfig::new(folder.path(), STRIPE_KEY.into(), WEBHOOK_SECRET.into());
         let stripe = StripeStandIn::start(settings).await.unwrap();

@@ -71,7 +71,7 @@ async fn all_that_is_wrong_with_a_tenant_is_told_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_belongs_to_one_tenant() {
     let installation = Installation::new().await;
-    installation.with_two_tenants();
+    installation.with_two_tenants().await;
     let added = installation.json("tenant add-domain acme WWW.Acme.Test");
     assert_eq!(added["domains"], serde_json::json!(["acme.test", "www.acme.test"]));
     assert_eq!(added["changed"], true);
@@ -86,24 +86,24 @@ async fn a_host_belongs_to_one_tenant() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_serving_process_follows_each_change_of_a_tenant() {
     let installation = Installation::new().await;
-    installation.with_two_tenants();
+    installation.with_two_tenants().await;
     let serving = installation.serve();
     let me = async |host: &str| serving.get(host, "/api/auth/me", "").await;
-    assert!(me("acme.test").await.is_refused(401, "UNAUTHENTICATED"), "{:?}", me("acme.test").await);
+    assert!(me("acme.test").await.is_refused(401, "AUTH_REQUIRED"), "{:?}", me("acme.test").await);
 
     let off = installation.json("tenant deactivate acme");
     assert_eq!((off["active"].as_bool(), off["changed"].as_bool()), (Some(false), Some(true)));
     until("the tenant is off", async || me("acme.test").await.is_refused(403, "TENANT_INACTIVE")).await;
-    assert!(me("other.test").await.is_refused(401, "UNAUTHENTICATED"), "the other one goes on");
+    assert!(me("other.test").await.is_refused(401, "AUTH_REQUIRED"), "the other one goes on");
     assert_eq!(installation.json("tenant deactivate acme")["changed"], false);
 
     installation.run("tenant activate acme").expect(0);
-    until("the tenant is on", async || me("acme.test").await.is_refused(401, "UNAUTHENTICATED")).await;
+    until("the tenant is on", async || me("acme.test").await.is_refused(401, "AUTH_REQUIRED")).await;
 
     let unknown = me("new.test").await;
     assert_eq!(unknown.status, 404, "{unknown:?}");
     installation.run("tenant add-domain acme new.test").expect(0);
-    until("the host is known", async || me("new.test").await.is_refused(401, "UNAUTHENTICATED")).await;
+    until("the host is known", async || me("new.test").await.is_refused(401, "AUTH_REQUIRED")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +122,12 @@ async fn an_owner_of_the_schema_needs_no_superuser_s_rights() {
     let mut owned = Installation::without_schema().await;
     owned.database_url = url.clone().into();
     owned.run("migrate").expect(0);
-    owned.with_two_tenants();
+    for slug in ["acme", "other"] {
+        owned.run(&format!("tenant create {slug} --name {slug} --domain {slug}.test")).expect(0);
+    }
+    let product =
+        "product upsert --tenant acme --sku editor --kind LICENCE --name Editor --amount 4900 --currency USD";
+    owned.run(product).expect(0);
     owned.run("tenant add-domain acme www.acme.test").expect(0);
     owned.run("tenant add-domain other www.acme.test").refused(1, &["belongs to the tenant acme already"]);
     owned.run("tenant deactivate other").expect(0);

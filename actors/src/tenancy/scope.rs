@@ -9,7 +9,8 @@ use uuid::Uuid;
 pub struct TenantScope(Uuid);
 
 impl TenantScope {
-    /// For `tenancy` (a host was looked up, or the operator named the tenant) and for rows that were themselves read under a tenant.
+    /// For `tenancy` (a host was looked up, or the operator named the tenant) and for rows that were themselves read
+    /// under a tenant.
     pub(crate) fn proven(tenant_id: Uuid) -> Self {
         Self(tenant_id)
     }
