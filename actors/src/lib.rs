@@ -4,8 +4,10 @@
 //! holds all of its SQL. Handlers of the HTTP edge send messages and never see a database connection.
 
 pub mod ask;
+pub mod audit;
 pub mod batch;
 pub mod booking;
+pub mod catalogue;
 pub mod clock;
 pub mod counter;
 pub mod database;

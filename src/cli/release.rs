@@ -36,12 +36,14 @@ pub(super) struct Arguments {
 #[derive(Subcommand)]
 enum ReleaseCommand {
     /// Carry a file to the store and publish it, at once and as a whole
-    #[command(after_help = "Examples:\n  primetech release publish --tenant acme --sku acme-suite --version 7.1.0 acme-suite-7.1.0.zip\n  \
+    #[command(
+        after_help = "Examples:\n  primetech release publish --tenant acme --sku acme-suite --version 7.1.0 acme-suite-7.1.0.zip\n  \
                             primetech release publish --tenant acme --sku acme-suite --version 7.1.0 --platform windows \\\n      \
                             --notes-file NOTES.md --file-name setup.exe build/setup.exe\n\n\
                             The file is read once and sent in parts; its size and SHA-256 are recorded. Nobody sees the release\n\
                             before all of it is in the store, so a command that was interrupted can be given again. A published\n\
-                            version never changes.")]
+                            version never changes."
+    )]
     Publish(PublishArguments),
     /// List what a tenant has published, newest first
     #[command(after_help = "Example:\n  primetech release list --tenant acme --json")]

@@ -5,6 +5,7 @@
 
 mod checks;
 mod mail;
+mod parts;
 mod reader;
 mod variables;
 
@@ -21,6 +22,7 @@ use url::Url;
 use crate::layers::address::TrustedProxies;
 use crate::layers::cookies::CookieSettings;
 pub use mail::MailTransport;
+pub use parts::Parts;
 use reader::Reader;
 pub use variables::Variables;
 
@@ -266,13 +268,11 @@ pub fn database_url() -> Result<SecretString, ConfigFaults> {
     read.finish(url)
 }
 
-/// For the commands that also move files.
-pub fn database_url_and_storage() -> Result<(SecretString, StorageConfig), ConfigFaults> {
+/// For the commands that move files.
+pub fn storage() -> Result<StorageConfig, ConfigFaults> {
     let mut read = Reader::new(Variables::load()?);
-    let url = read.required("DATABASE_URL", checks::database_url);
     let storage = Config::read_storage(&mut read);
-    let both = url.zip(storage);
-    read.finish(both)
+    read.finish(storage)
 }
 
 #[cfg(test)]

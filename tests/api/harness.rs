@@ -16,7 +16,7 @@ use primetech_actors::database::Database;
 use primetech_actors::random;
 use primetech_actors::release::{self, NewRelease, ReleaseName, ReleaseView};
 use primetech_actors::stored_file::{StoredFile, object_key};
-use primetech_actors::tenancy::scope_of_slug;
+use primetech_actors::tenancy::registry;
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -272,7 +272,7 @@ impl Shop {
     /// Carries a file to the store and publishes it.
     pub async fn publish(&self, slug: &str, sku: &str, version: &str, content: &str) -> ReleaseView {
         let database = Database::connect_lazy(&self.database_url.as_str().into(), 1).unwrap();
-        let scope = scope_of_slug(&database, slug).await.unwrap().unwrap();
+        let scope = registry::find(&database, slug).await.unwrap().unwrap().scope();
         let name = ReleaseName {
             sku: sku.to_owned(),
             version: version.to_owned(),
@@ -408,7 +408,14 @@ pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
 /// The token of a mailed link to a page of the front end.
 pub fn token_in(shop: &Shop, page: &str) -> Option<String> {
     let mail = shop.mails().into_iter().find(|mail| mail.contains(page))?;
-    Some(mail.split(page).nth(1)?.strip_prefix("?token=")?.chars().take_while(|it| !it.is_whitespace()).collect())
+    Some(
+        mail.split(page)
+            .nth(1)?
+            .strip_prefix("?token=")?
+            .chars()
+            .take_while(|it| !it.is_whitespace())
+            .collect(),
+    )
 }
 
 pub fn cookie_of(answer: &Answer) -> String {

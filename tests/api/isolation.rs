@@ -37,7 +37,8 @@ impl Known {
                 self.0.get(name).unwrap_or_else(|| panic!("{}: what is another's {name}?", endpoint.path));
             if theirs { other.clone() } else { nobodys.clone() }
         };
-        let segment = |segment: &str| match segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+        let segment = |segment: &str| match segment.strip_prefix('{').and_then(|name| name.strip_suffix('}'))
+        {
             Some(name) => of(name),
             None => segment.to_owned(),
         };
@@ -102,7 +103,8 @@ async fn furnish(shop: &Shop) -> (Visitor, Known) {
     let booking = json!({"serviceSku": "call", "name": "Jane", "email": owner.email});
     let booking = shop.post(0, DEMO, "/api/bookings", &booking).await.expect(201).json();
     let order_id = started["order"]["id"].as_str().unwrap().to_owned();
-    let order = shop.get_as(&owner, &format!("/api/orders/{order_id}")).await.expect(200).json()["order"].clone();
+    let order =
+        shop.get_as(&owner, &format!("/api/orders/{order_id}")).await.expect(200).json()["order"].clone();
     until("the link is mailed", async || token_in(shop, "/verify-email").is_some()).await;
     let of = |value: &Value| value.as_str().unwrap().to_owned();
     let (invoice, receipt) = (of(&order["invoiceNumber"]), of(&order["receiptNumber"]));

@@ -25,7 +25,10 @@ async fn reset(shop: &Shop, host: &str, token: &str) -> Answer {
 
 async fn ask_for_reset(shop: &Shop, visitor: &Visitor) {
     let body = json!({"email": visitor.email});
-    assert_eq!(shop.post(0, visitor.host, "/api/auth/request-password-reset", &body).await.expect(202).text, "{}");
+    assert_eq!(
+        shop.post(0, visitor.host, "/api/auth/request-password-reset", &body).await.expect(202).text,
+        "{}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,7 +90,8 @@ async fn tokens_last_a_day_and_an_hour_and_are_stored_as_hashes() {
     let shop = Shop::open().await;
     let visitor = shop.register(DEMO).await;
     ask_for_reset(&shop, &visitor).await;
-    let tokens = [mailed(&shop, "/verify-email", 1).await, mailed(&shop, "/reset-password", 1).await].concat();
+    let tokens =
+        [mailed(&shop, "/verify-email", 1).await, mailed(&shop, "/reset-password", 1).await].concat();
     for (table, seconds) in [("email_verification_tokens", "86400"), ("password_reset_tokens", "3600")] {
         let lasts = format!("SELECT extract(epoch FROM expires_at - created_at)::int::text FROM {table}");
         assert_eq!(shop.text(&lasts).await, seconds);

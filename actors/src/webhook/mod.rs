@@ -9,6 +9,7 @@ pub mod event;
 mod fulfil;
 mod ledger;
 mod messages;
+pub mod overview;
 mod store;
 
 pub use actor::WebhookActor;

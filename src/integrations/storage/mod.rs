@@ -4,6 +4,7 @@
 //! store is away, and the requests right after it at once; what moves large files may take its time.
 
 mod presign;
+mod probe;
 mod upload;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,7 @@ use tokio::io::AsyncRead;
 use crate::config::StorageConfig;
 
 pub use presign::{LONGEST_TTL, SHORTEST_TTL, SignedUrl, Terms, USUAL_TTL};
+pub use probe::ProbeError;
 pub use upload::{UploadError, Uploaded};
 
 /// For how long a store that was not reached is not asked again by requests.
