@@ -9,5 +9,6 @@ mod doctor;
 mod events;
 mod form;
 mod harness;
+mod releases;
 mod shop;
 mod tenants;
