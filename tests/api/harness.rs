@@ -125,12 +125,17 @@ impl Shop {
 
     /// So many application instances on one database.
     pub async fn open_with(instances: usize) -> Self {
+        Self::open_as(instances, &[]).await
+    }
+
+    /// With variables in place of the usual ones.
+    pub async fn open_as(instances: usize, changes: &[(&str, &str)]) -> Self {
         let database_url = new_database().await;
         let (mail, stripe_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut stand_in = StandInConfig::new(stripe_folder.path(), STRIPE_KEY.into(), WEBHOOK_SECRET.into());
         stand_in.retry_first_delay = Duration::from_millis(50);
         let stripe = StripeStandIn::start(stand_in).await.unwrap();
-        let variables = variables(&database_url, stripe.base_url(), mail.path().to_str().unwrap());
+        let variables = variables(&database_url, stripe.base_url(), mail.path().to_str().unwrap(), changes);
         let instances: Vec<Instance> = (0..instances).map(|_| start(variables.clone())).collect();
         stripe.set_webhook_endpoint(&format!("http://{}/api/webhooks/stripe", instances[0].address)).unwrap();
         let pool = PgPool::connect(&database_url).await.unwrap();
@@ -311,7 +316,7 @@ pub fn cookie_of(answer: &Answer) -> String {
     cookie.split(';').next().unwrap().to_owned()
 }
 
-fn variables(database_url: &str, stripe: &str, mail: &str) -> Variables {
+fn variables(database_url: &str, stripe: &str, mail: &str, changes: &[(&str, &str)]) -> Variables {
     [
         ("NODE_ENV", "test"),
         ("PORT", "0"),
@@ -328,8 +333,12 @@ fn variables(database_url: &str, stripe: &str, mail: &str) -> Variables {
         ("MAIL_FROM", "shop@example.com"),
         ("MAIL_DIR", mail),
         ("LICENCE_SIGNING_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+        // Tests call more often than people; those of the limits switch them on.
+        ("RATE_LIMIT", "off"),
     ]
-    .into_iter()
+    .iter()
+    .chain(changes)
+    .copied()
     .collect()
 }
 

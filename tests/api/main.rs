@@ -14,6 +14,7 @@ mod licences;
 mod main_job;
 mod metrics;
 mod outbox;
+mod rate_limits;
 mod schema;
 mod tenancy;
 mod webhooks;
