@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod openapi;
 #[cfg(feature = "dev")]
 pub mod process;
+pub mod rate_limits;
 pub mod routes;
 pub mod schema;
 pub mod telemetry;

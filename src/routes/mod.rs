@@ -26,6 +26,7 @@ use actix_web::Route;
 use actix_web::http::Method;
 
 use crate::openapi::Doc;
+use crate::rate_limits::Bucket;
 
 pub use health::readiness::Readiness;
 pub(crate) use mount::mount;
@@ -62,6 +63,8 @@ pub struct Endpoint {
     pub path: &'static str,
     pub access: Access,
     pub expects: Expects,
+    /// Where its calls are counted, if it expects anything.
+    pub bucket: Bucket,
     /// Makes the handler's route, once on each worker: `|| web::to(handle)`.
     handler: fn() -> Route,
     /// What its own file says of it.
@@ -71,7 +74,8 @@ pub struct Endpoint {
 impl Endpoint {
     pub fn new(method: Method, path: &'static str, access: Access, handler: fn() -> Route) -> Self {
         let expects = if path.starts_with("/api/") { Expects::TenantAndJson } else { Expects::Nothing };
-        Self { method, path, access, expects, handler, doc: None }
+        let bucket = Bucket::of_path(path);
+        Self { method, path, access, expects, bucket, handler, doc: None }
     }
 
     pub fn get(path: &'static str, access: Access, handler: fn() -> Route) -> Self {
@@ -96,6 +100,13 @@ impl Endpoint {
     #[must_use]
     pub fn expecting(mut self, expects: Expects) -> Self {
         self.expects = expects;
+        self
+    }
+
+    /// In place of what the path suggests.
+    #[must_use]
+    pub fn counted_in(mut self, bucket: Bucket) -> Self {
+        self.bucket = bucket;
         self
     }
 }

@@ -1,7 +1,6 @@
 //! A shop with all its parts: a database of its own, a Stripe stand-in, and application instances on threads of their
 //! own.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -139,11 +138,11 @@ impl Shop {
 
     /// So many application instances on one database.
     pub async fn open_with(instances: usize) -> Self {
-        Self::open_in(instances, &[]).await
+        Self::open_as(instances, &[]).await
     }
 
-    /// With further or other variables in the environment of each instance.
-    pub async fn open_in(instances: usize, environment: &[(&str, &str)]) -> Self {
+    /// With variables in place of the usual ones.
+    pub async fn open_as(instances: usize, changes: &[(&str, &str)]) -> Self {
         let database_url = new_database().await;
         let (mail, stripe_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store_folder = tempfile::tempdir().unwrap();
@@ -160,9 +159,7 @@ impl Shop {
         let stripe = StripeStandIn::start(stand_in).await.unwrap();
         let mail_folder = mail.path().to_str().unwrap();
         let store_endpoint = store.endpoint();
-        let usual = variables(&database_url, stripe.base_url(), mail_folder, &store_endpoint);
-        let variables: BTreeMap<&str, &str> = usual.into_iter().chain(environment.iter().copied()).collect();
-        let variables: Variables = variables.into_iter().collect();
+        let variables = variables(&database_url, stripe.base_url(), mail_folder, &store_endpoint, changes);
         let instances: Vec<Instance> = (0..instances).map(|_| start(variables.clone())).collect();
         stripe.set_webhook_endpoint(&format!("http://{}/api/webhooks/stripe", instances[0].address)).unwrap();
         let pool = PgPool::connect(&database_url).await.unwrap();
@@ -423,12 +420,13 @@ pub fn cookie_of(answer: &Answer) -> String {
     cookie.split(';').next().unwrap().to_owned()
 }
 
-fn variables<'a>(
-    database_url: &'a str,
-    stripe: &'a str,
-    mail: &'a str,
-    store: &'a str,
-) -> Vec<(&'static str, &'a str)> {
+fn variables(
+    database_url: &str,
+    stripe: &str,
+    mail: &str,
+    store: &str,
+    changes: &[(&str, &str)],
+) -> Variables {
     [
         ("NODE_ENV", "test"),
         ("PORT", "0"),
@@ -446,8 +444,13 @@ fn variables<'a>(
         ("MAIL_FROM", "shop@example.com"),
         ("MAIL_DIR", mail),
         ("LICENCE_SIGNING_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+        // Tests call more often than people; those of the limits switch them on.
+        ("RATE_LIMIT", "off"),
     ]
-    .into()
+    .iter()
+    .chain(changes)
+    .copied()
+    .collect()
 }
 
 fn start(variables: Variables) -> Instance {

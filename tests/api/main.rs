@@ -17,6 +17,7 @@ mod licences;
 mod main_job;
 mod metrics;
 mod outbox;
+mod rate_limits;
 mod schema;
 mod storage;
 mod tenancy;

@@ -211,7 +211,7 @@ async fn a_store_that_hangs_is_not_waited_for() {
     // Takes connections and never answers.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
-    let shop = Shop::open_in(1, &[("S3_ENDPOINT", &endpoint)]).await;
+    let shop = Shop::open_as(1, &[("S3_ENDPOINT", &endpoint)]).await;
     let buyer = shop.register(DEMO).await;
     let started = shop.check_out(&buyer, json!([{"sku": "icons", "quantity": 1}])).await;
     let path = format!("/api/invoices/{}/pdf", started["invoice"]["number"].as_str().unwrap());

@@ -75,7 +75,8 @@ async fn a_file_is_published_once_and_served_to_its_own_tenant() {
     shelf.run(&line.replace("acme", "other")).expect(0);
 
     let listed = shelf.run("release list --tenant acme --json").expect(0).json();
-    let listed: Vec<_> = listed.as_array().unwrap().iter().map(|release| release["platform"].clone()).collect();
+    let listed: Vec<_> =
+        listed.as_array().unwrap().iter().map(|release| release["platform"].clone()).collect();
     assert_eq!(json!(listed), json!(["linux", "any"]));
     let table = shelf.run("release list --tenant acme").expect(0).stdout;
     assert!(table.starts_with("SKU") && table.lines().count() == 3, "{table}");
