@@ -47,6 +47,9 @@ impl Cluster {
 #[derive(Debug, Clone)]
 pub struct Piece {
     pub face: FaceId,
+    /// Where it begins in the text of the paragraph.
+    pub start: usize,
+    pub right_to_left: bool,
     /// What the glyphs' ranges are of.
     pub text: String,
     pub glyphs: Vec<KrillaGlyph>,
@@ -187,7 +190,15 @@ impl<'f> Shaper<'f> {
             advance += width;
             lift = lift.max(up.abs());
         }
-        Ok(Piece { face: like.face, text: part.to_owned(), glyphs, advance, lift })
+        Ok(Piece {
+            face: like.face,
+            start: range.start,
+            right_to_left: like.level.is_rtl(),
+            text: part.to_owned(),
+            glyphs,
+            advance,
+            lift,
+        })
     }
 
     /// The face for a cluster, and what it lacks of it.
