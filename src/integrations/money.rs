@@ -3,7 +3,8 @@
 //! Owns the number of decimals of each currency (ISO 4217) and the one style in which the product writes an amount:
 //! `USD 1,234.56`. The code comes first instead of a symbol, because a symbol is not clear: `$` is the sign of some
 //! twenty currencies, `¥` of two, `kr` of four. All of it is ASCII, so that it can be searched, and pasted into a
-//! spreadsheet. Invariant: reading the figures back gives the same amount.
+//! spreadsheet. Invariant: reading the figures back gives the same amount. Stripe counts three currencies otherwise
+//! than ISO 4217 (ISK and UGX with two decimals, MGA with none); that is for whoever talks to Stripe to convert.
 
 /// Currencies without a minor unit: an amount of 500 is 500 units.
 const WITHOUT_DECIMALS: [&str; 17] = [

@@ -16,6 +16,7 @@ use krilla::surface::Surface;
 use krilla::tagging::{
     Artifact, ArtifactType, ContentTag, Node, SpanTag, TableHeaderScope, Tag, TagGroup, TagKind, TagTree,
 };
+use krilla::text::KrillaGlyph;
 use krilla::{Document, SerializeSettings};
 
 use super::PrintError;
@@ -44,10 +45,7 @@ pub fn draw(fonts: &Fonts, contents: &Contents, sheets: &Sheets) -> Result<Vec<u
             match mark {
                 Mark::Text { line, x, baseline, ink, part } => {
                     let tag = match part {
-                        // Else readers that copy or search would guess the order from the places of the glyphs.
-                        Some(_) => {
-                            ContentTag::Span(SpanTag::empty().with_actual_text(line.as_read.as_deref()))
-                        }
+                        Some(_) => ContentTag::Span(SpanTag::empty()),
                         None => ContentTag::Artifact(Artifact::with_kind(ArtifactType::Footer)),
                     };
                     let identifier =
@@ -129,11 +127,22 @@ fn glyphs(
     size: f32,
     outlined: bool,
 ) -> Result<(), PrintError> {
-    let mut x = at.x;
-    for piece in &line.pieces {
+    for (x, piece) in line.as_read() {
         let font = fonts.font(piece.face)?;
-        surface.draw_glyphs(Point::from_xy(x, at.y), &piece.glyphs, font, &piece.text, size, outlined);
-        x += piece.advance * size;
+        let mut draw = |x: f32, glyphs: &[KrillaGlyph]| {
+            let at = Point::from_xy(at.x + x * size, at.y);
+            surface.draw_glyphs(at, glyphs, font.clone(), &piece.text, size, outlined);
+        };
+        if piece.right_to_left {
+            // One by one, so that the file has them in the order in which they are read.
+            let mut x = x + piece.advance;
+            for cluster in piece.glyphs.chunk_by(|one, next| one.text_range == next.text_range).rev() {
+                x -= cluster.iter().map(|glyph| glyph.x_advance).sum::<f32>();
+                draw(x, cluster);
+            }
+        } else {
+            draw(x, &piece.glyphs);
+        }
     }
     Ok(())
 }

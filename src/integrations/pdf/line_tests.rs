@@ -11,10 +11,7 @@ use super::text::{Shaper, Style};
 const STYLE: Style = Style { weight: Weight::Regular, size: 10.0, tabular: false };
 
 fn text_of(line: &Line) -> String {
-    match &line.as_read {
-        Some(text) => text.clone(),
-        None => line.pieces.iter().map(|piece| piece.text.as_str()).collect(),
-    }
+    line.as_read().into_iter().map(|(_, piece)| piece.text.as_str()).collect()
 }
 
 fn without_spaces(text: &str) -> String {

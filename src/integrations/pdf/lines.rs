@@ -22,13 +22,23 @@ pub struct Line {
     pub width: f32,
     /// The characters of which only a box is drawn.
     pub missing: Vec<char>,
-    /// The text in the order in which it is read, where that is not from left to right.
-    pub as_read: Option<String>,
     /// Where it begins in the text of its paragraph.
     start: usize,
 }
 
 impl Line {
+    /// Its pieces in the order in which they are read, each with where it stands from the line's left end, in em.
+    pub fn as_read(&self) -> Vec<(f32, &Piece)> {
+        let mut x = 0.0;
+        let mut placed = Vec::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            placed.push((x, piece));
+            x += piece.advance;
+        }
+        placed.sort_by_key(|(_, piece)| piece.start);
+        placed
+    }
+
     /// How far marks above and below are from where they usually are, in em.
     pub fn lift(&self) -> f32 {
         self.pieces.iter().map(|piece| piece.lift).fold(0.0, f32::max)
@@ -227,11 +237,7 @@ impl<'t> Paragraph<'t> {
             pieces.extend(shaper.pieces(self.text, space, self.style.tabular)?);
         }
         let missing = clusters.iter().flat_map(|cluster| cluster.missing.iter().copied()).collect();
-        let as_read = clusters
-            .iter()
-            .any(|cluster| cluster.level.is_rtl())
-            .then(|| clusters.iter().map(|cluster| &self.text[cluster.range.clone()]).collect());
-        Ok(Line { style: self.style, pieces, width, missing, as_read, start })
+        Ok(Line { style: self.style, pieces, width, missing, start })
     }
 
     fn is_space(&self, index: usize) -> bool {

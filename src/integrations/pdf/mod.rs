@@ -84,6 +84,11 @@ pub struct Printer {
     fonts: Arc<Fonts>,
 }
 
+const _: () = {
+    const fn may_be_shared<T: Clone + Send + Sync + 'static>() {}
+    may_be_shared::<Printer>();
+};
+
 impl Printer {
     /// `extra_fonts` is a folder of further font files, asked when the embedded fonts lack a glyph.
     pub fn new(extra_fonts: Option<&Path>) -> Result<Self, PrinterError> {

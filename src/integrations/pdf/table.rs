@@ -163,13 +163,19 @@ impl Layout<'_, '_> {
         let cell = self.parts.add(PartKind::Cell, Some(row));
         self.y += PADDING;
         let first = self.y;
+        let mut description = prepared.description.into_iter();
+        // The amounts follow the first line of the description, as they are read.
+        if let Some((line, ink)) = description.next() {
+            self.y += height_of(&line);
+            self.text(line, self.left(), first, ink, Some(cell));
+        }
         for (number, line) in prepared.figures.into_iter().enumerate() {
             let part = self.parts.add(PartKind::Cell, Some(row));
             // Where amounts are smaller than the words, both stand on one line all the same.
             let y = first + (9.5 - line.style.size) * 1.07;
             self.text_ending_at(line, columns.ends[number], y, Ink::Black, Some(part));
         }
-        for (line, ink) in prepared.description {
+        for (line, ink) in description {
             if self.room() < height_of(&line) {
                 self.turn_page();
                 self.headings(columns, None)?;

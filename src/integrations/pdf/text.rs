@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use krilla::text::{GlyphId, KrillaGlyph};
 use rustybuzz::ttf_parser::Tag;
-use rustybuzz::{Direction, Feature, UnicodeBuffer};
+use rustybuzz::{Direction, Feature, ShapePlan, UnicodeBuffer};
 use unicode_bidi::Level;
 use unicode_script::{Script, UnicodeScript as _};
 use unicode_segmentation::UnicodeSegmentation as _;
@@ -47,6 +47,9 @@ impl Cluster {
 #[derive(Debug, Clone)]
 pub struct Piece {
     pub face: FaceId,
+    /// Where it begins in the text of the paragraph.
+    pub start: usize,
+    pub right_to_left: bool,
     /// What the glyphs' ranges are of.
     pub text: String,
     pub glyphs: Vec<KrillaGlyph>,
@@ -55,15 +58,35 @@ pub struct Piece {
     pub lift: f32,
 }
 
+/// What decides how characters become glyphs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Manner {
+    face: FaceId,
+    right_to_left: bool,
+    script: u32,
+    tabular: bool,
+}
+
+impl Manner {
+    const fn direction(self) -> Direction {
+        if self.right_to_left { Direction::RightToLeft } else { Direction::LeftToRight }
+    }
+
+    fn script(self) -> rustybuzz::Script {
+        rustybuzz::Script::from_iso15924_tag(Tag(self.script)).unwrap_or(rustybuzz::script::COMMON)
+    }
+}
+
 /// Shapes the texts of one document, and keeps the faces it has opened.
 pub struct Shaper<'f> {
     fonts: &'f Fonts,
     faces: BTreeMap<FaceId, rustybuzz::Face<'f>>,
+    plans: BTreeMap<Manner, ShapePlan>,
 }
 
 impl<'f> Shaper<'f> {
     pub fn new(fonts: &'f Fonts) -> Self {
-        Self { fonts, faces: BTreeMap::new() }
+        Self { fonts, faces: BTreeMap::new(), plans: BTreeMap::new() }
     }
 
     /// Splits a text, whose `levels` are per byte, and finds each cluster's face.
@@ -125,32 +148,22 @@ impl<'f> Shaper<'f> {
         like: &Cluster,
         tabular: bool,
     ) -> Result<Piece, PrintError> {
-        let is_primary = self.fonts.is_primary(like.face);
-        let face = self.face(like.face)?;
         let part = &text[range.clone()];
         let mut buffer = UnicodeBuffer::new();
         // What stands before and after decides how Arabic letters join, also across the end of a line.
         buffer.set_pre_context(&text[..range.start]);
         buffer.push_str(part);
         buffer.set_post_context(&text[range.end..]);
-        buffer.set_direction(if like.level.is_rtl() {
-            Direction::RightToLeft
-        } else {
-            Direction::LeftToRight
-        });
-        let script = Tag(like.script.as_iso15924_tag());
-        if let Some(script) = rustybuzz::Script::from_iso15924_tag(script) {
-            buffer.set_script(script);
-        }
-        let mut features = Vec::new();
-        if tabular {
-            features.push(Feature::new(Tag::from_bytes(b"tnum"), 1, ..));
-        }
-        if is_primary {
-            // Inter would print "->" as an arrow; an invoice prints what was written.
-            features.push(Feature::new(Tag::from_bytes(b"calt"), 0, ..));
-        }
-        let shaped = rustybuzz::shape(face, &features, buffer);
+        let manner = Manner {
+            face: like.face,
+            right_to_left: like.level.is_rtl(),
+            script: like.script.as_iso15924_tag(),
+            tabular,
+        };
+        buffer.set_direction(manner.direction());
+        buffer.set_script(manner.script());
+        let (face, plan) = self.plan(manner)?;
+        let shaped = rustybuzz::shape_with_plan(face, plan, buffer);
 
         let em = |units: i32| units as f32 / face.units_per_em() as f32;
         let mut starts: Vec<usize> = shaped.glyph_infos().iter().map(|info| info.cluster as usize).collect();
@@ -177,7 +190,15 @@ impl<'f> Shaper<'f> {
             advance += width;
             lift = lift.max(up.abs());
         }
-        Ok(Piece { face: like.face, text: part.to_owned(), glyphs, advance, lift })
+        Ok(Piece {
+            face: like.face,
+            start: range.start,
+            right_to_left: like.level.is_rtl(),
+            text: part.to_owned(),
+            glyphs,
+            advance,
+            lift,
+        })
     }
 
     /// The face for a cluster, and what it lacks of it.
@@ -213,6 +234,25 @@ impl<'f> Shaper<'f> {
     fn has_all(&mut self, face: FaceId, characters: &[char]) -> Result<bool, PrintError> {
         let face = self.face(face)?;
         Ok(characters.iter().all(|character| face.glyph_index(*character).is_some()))
+    }
+
+    /// The face, and how it is shaped, which takes longer to find out than to do.
+    fn plan(&mut self, manner: Manner) -> Result<(&rustybuzz::Face<'f>, &ShapePlan), PrintError> {
+        self.face(manner.face)?;
+        let face = &self.faces[&manner.face];
+        let is_primary = self.fonts.is_primary(manner.face);
+        let plan = self.plans.entry(manner).or_insert_with(|| {
+            let mut features = Vec::new();
+            if manner.tabular {
+                features.push(Feature::new(Tag::from_bytes(b"tnum"), 1, ..));
+            }
+            if is_primary {
+                // Inter would print "->" as an arrow; an invoice prints what was written.
+                features.push(Feature::new(Tag::from_bytes(b"calt"), 0, ..));
+            }
+            ShapePlan::new(face, manner.direction(), Some(manner.script()), None, &features)
+        });
+        Ok((face, plan))
     }
 
     fn face(&mut self, face: FaceId) -> Result<&rustybuzz::Face<'f>, PrintError> {
