@@ -35,6 +35,7 @@ use crate::layers::facts::Facts;
 use crate::layers::{address, host};
 use crate::limits::Limits;
 use crate::listener;
+use crate::metrics;
 use crate::routes::{self, Endpoint};
 
 pub use crate::routes::Readiness;
@@ -104,6 +105,7 @@ pub struct Application {
 impl Application {
     /// Starts the actors and binds the port. Needs a running actix system; does not need the database to be there.
     pub fn build(config: Config, options: Options) -> Result<Self, ServeError> {
+        metrics::install();
         let Options { limits, clock, threads, endpoints } = options;
         let threads = threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
@@ -158,6 +160,12 @@ impl Application {
         let handle = server.handle();
         let (end_courier, courier_ends) = watch::channel(false);
         let courier = actix_web::rt::spawn(courier(&state, mailer).run(courier_ends));
+        let upkeep = actix_web::rt::spawn(async {
+            loop {
+                tokio::time::sleep(metrics::UPKEEP).await;
+                metrics::upkeep();
+            }
+        });
         let (ended, has_ended) = oneshot::channel::<()>();
         let stopper = actix_web::rt::spawn(async move {
             tokio::select! {
@@ -171,6 +179,7 @@ impl Application {
             }
         });
         let served = server.await;
+        upkeep.abort();
         drop(ended);
         // It has nothing left to do; a panic in it would have been one of the signals'.
         let _ = stopper.await;

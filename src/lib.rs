@@ -11,6 +11,7 @@ pub mod integrations;
 pub mod layers;
 pub mod limits;
 pub mod listener;
+pub mod metrics;
 pub mod openapi;
 #[cfg(feature = "dev")]
 pub mod process;

@@ -23,6 +23,7 @@ use super::canonical;
 use super::facts::{Facts, REQUEST_ID};
 use super::security_headers;
 use crate::error::{ApiError, Code};
+use crate::metrics::{self, InFlight};
 
 /// What the outermost layer is set to.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +59,9 @@ where
             let _entered = span.enter();
             panic::catch_unwind(AssertUnwindSafe(|| service.call(request)))
         };
+        let in_flight = InFlight::begin();
         async move {
+            let _in_flight = in_flight;
             let started = Instant::now();
             let outcome = match called {
                 Ok(call) => outcome(call, settings.request_timeout).await,
@@ -73,7 +76,10 @@ where
             {
                 headers.insert(REQUEST_ID, id);
             }
-            log(&method, &facts, &response, started.elapsed());
+            let took = started.elapsed();
+            let route = facts.route.get().map(String::as_str);
+            metrics::answered(&method, route, response.status(), took);
+            log(&method, &facts, &response, took);
             Ok(response.into())
         }
         .instrument(span)

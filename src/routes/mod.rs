@@ -101,6 +101,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         health::alive::endpoint(),
         health::ready::endpoint(),
+        health::metrics::endpoint(),
         docs::openapi::endpoint(),
         docs::page::endpoint(),
         docs::asset::endpoint(),

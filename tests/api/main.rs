@@ -12,6 +12,7 @@ mod faults;
 mod harness;
 mod licences;
 mod main_job;
+mod metrics;
 mod outbox;
 mod schema;
 mod tenancy;

@@ -62,9 +62,13 @@ async fn a_database_that_cannot_be_worked_on_is_told_by_its_own_exit_code() {
         .await;
     installation.run("tenant list").refused(1, &["9999", "does not know"]);
     installation.database_url = "postgres://jane:hunter2@127.0.0.1:1/none".to_owned();
-    for line in
-        ["tenant list", "tenant deactivate acme", "product list --tenant acme", "webhook retry --all-failed"]
-    {
+    for line in [
+        "migrate",
+        "tenant list",
+        "tenant deactivate acme",
+        "product list --tenant acme",
+        "webhook retry --all-failed",
+    ] {
         let ran = installation.run(line);
         assert!(!ran.stderr.contains("hunter2"));
         ran.refused(3, &["the database cannot be reached"]);
@@ -77,7 +81,7 @@ async fn a_reader_that_goes_away_is_no_accident_and_a_full_disk_is() {
     let installation = Installation::new().await;
     installation.with_two_tenants().await;
     // More than a pipe holds, and less.
-    for line in ["completions zsh", "tenant list --json", "--help"] {
+    for line in ["migrate", "completions zsh", "tenant list --json", "--help"] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = installation

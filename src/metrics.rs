@@ -1,0 +1,121 @@
+//! The figures of a process, for Prometheus. Recorded where things happen; shown at `/metrics`.
+//!
+//! Labels are few and bounded: patterns of routes, names of actors, codes. Never a tenant's, a user's or a key's.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use actix_web::http::{Method, StatusCode};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use primetech_actors::database::Database;
+
+/// Seconds: from a cached answer to the patience of a request.
+const DURATIONS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Requests in one commit, up to the largest batch.
+const BATCH_SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// How often recorded samples are folded into their buckets, so that they do not pile up unread.
+pub const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The recorder is the process's, whatever number of applications it runs. None where another one was there before.
+static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Begins to record.
+pub fn install() {
+    RECORDER.get_or_init(|| match builder().and_then(PrometheusBuilder::install_recorder) {
+        Ok(handle) => {
+            describe();
+            Some(handle)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "figures are not recorded");
+            None
+        }
+    });
+}
+
+fn builder() -> Result<PrometheusBuilder, metrics_exporter_prometheus::BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), DURATIONS)?
+        .set_buckets_for_metric(Matcher::Full("batch_size".to_owned()), BATCH_SIZES)
+}
+
+fn describe() {
+    describe_counter!("http_requests_total", "Requests answered, by route, method and status");
+    describe_histogram!(
+        "http_request_duration_seconds",
+        Unit::Seconds,
+        "From a request's head to its answer's"
+    );
+    describe_gauge!("http_requests_in_flight", "Requests being answered");
+    describe_counter!("rate_limited_total", "Requests refused by a rate limit, by bucket");
+    describe_gauge!("database_connections_open", "Connections of the pool");
+    describe_gauge!("database_connections_busy", "Connections of the pool that are in use");
+    describe_gauge!("batch_queue_depth", "Requests waiting for an actor when its last batch was taken");
+    describe_histogram!("batch_wait_seconds", Unit::Seconds, "How long the oldest request of a batch waited");
+    describe_histogram!("batch_size", "Requests done in one transaction");
+    describe_histogram!("batch_commit_seconds", Unit::Seconds, "How long commits took");
+    describe_counter!("batch_refused_total", "Requests refused because an actor's queue was full");
+    describe_counter!("batch_isolated_total", "Batches done again one by one because one of them failed");
+    describe_counter!("activation_refusals_total", "Activations refused, by reason");
+    describe_counter!("webhook_events_failed_total", "Provider events that failed");
+    describe_counter!("outbox_failures_total", "Messages that were not delivered");
+}
+
+/// Folds samples into their buckets.
+pub fn upkeep() {
+    if let Some(Some(recorder)) = RECORDER.get() {
+        recorder.run_upkeep();
+    }
+}
+
+/// All figures as Prometheus reads them; empty where none are recorded.
+pub fn render(database: &Database) -> String {
+    let (busy, open) = database.pool_use();
+    gauge!("database_connections_open").set(f64::from(open));
+    gauge!("database_connections_busy").set(f64::from(busy));
+    RECORDER.get().and_then(Option::as_ref).map(PrometheusHandle::render).unwrap_or_default()
+}
+
+/// Counts a request as being answered for as long as it lives.
+pub struct InFlight(());
+
+impl InFlight {
+    pub fn begin() -> Self {
+        gauge!("http_requests_in_flight").increment(1.0);
+        Self(())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        gauge!("http_requests_in_flight").decrement(1.0);
+    }
+}
+
+/// Notes an answer. `route` is the pattern that matched, if any did.
+pub fn answered(method: &Method, route: Option<&str>, status: StatusCode, took: Duration) {
+    let method = known(method);
+    let route = route.unwrap_or("none").to_owned();
+    counter!("http_requests_total", "method" => method, "route" => route.clone(), "status" => status.as_u16().to_string())
+        .increment(1);
+    histogram!("http_request_duration_seconds", "method" => method, "route" => route)
+        .record(took.as_secs_f64());
+}
+
+/// Clients may invent methods; labels may not grow with them.
+fn known(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PATCH" => "PATCH",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}

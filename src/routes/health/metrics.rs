@@ -1,0 +1,26 @@
+//! `GET /metrics`: Prometheus text. For the operator's network: a proxy does not pass it on.
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::app::State;
+use crate::metrics;
+use crate::openapi::Doc;
+use crate::routes::{Access, Endpoint};
+
+const MEDIA_TYPE: &str = "text/plain; version=0.0.4";
+
+pub fn endpoint() -> Endpoint {
+    Endpoint::get("/metrics", Access::Public, || web::to(handle)).documented(|| {
+        Doc::new("The figures of the process").answers_raw(
+            200,
+            "Prometheus text.",
+            MEDIA_TYPE,
+            json!({"type": "string", "example": "http_requests_in_flight 1"}),
+        )
+    })
+}
+
+async fn handle(state: web::Data<State>) -> HttpResponse {
+    HttpResponse::Ok().content_type(MEDIA_TYPE).body(metrics::render(&state.actors.database))
+}
