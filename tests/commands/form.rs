@@ -62,9 +62,13 @@ async fn a_database_that_cannot_be_worked_on_is_told_by_its_own_exit_code() {
         .await;
     installation.run("tenant list").refused(1, &["9999", "does not know"]);
     installation.database_url = "postgres://jane:hunter2@127.0.0.1:1/none".to_owned();
-    for line in
-        ["tenant list", "tenant deactivate acme", "product list --tenant acme", "webhook retry --all-failed"]
-    {
+    for line in [
+        "migrate",
+        "tenant list",
+        "tenant deactivate acme",
+        "product list --tenant acme",
+        "webhook retry --all-failed",
+    ] {
         let ran = installation.run(line);
         assert!(!ran.stderr.contains("hunter2"));
         ran.refused(3, &["the database cannot be reached"]);
