@@ -44,7 +44,7 @@ enum ReleaseCommand {
                             before all of it is in the store, so a command that was interrupted can be given again. A published\n\
                             version never changes."
     )]
-    Publish(PublishArguments),
+    Publish(Box<PublishArguments>),
     /// List what a tenant has published, newest first
     #[command(after_help = "Example:\n  primetech release list --tenant acme --json")]
     List(ListArguments),
