@@ -199,8 +199,8 @@ impl<'t> Paragraph<'t> {
     /// The cluster after the last one of the line.
     fn end_of_line(&self, start: usize, width: f32, advances: &[f32], allowed: &[bool]) -> usize {
         let mut sum = 0.0;
-        for index in start..self.clusters.len() {
-            sum += advances[index];
+        for (index, advance) in advances.iter().enumerate().skip(start) {
+            sum += advance;
             // Spaces at the end hang over.
             if sum > width + SLACK && !self.is_space(index) {
                 return earlier_end(start, index, allowed);

@@ -10,6 +10,8 @@ mod extra_fonts;
 mod fonts;
 mod layout;
 #[cfg(test)]
+mod layout_tests;
+#[cfg(test)]
 mod line_tests;
 mod lines;
 mod page;

@@ -59,9 +59,9 @@ impl Layout<'_, '_> {
         for (index, row) in contents.rows.iter().enumerate() {
             let row = self.prepare(row, &columns)?;
             let below = if index + 1 == contents.rows.len() { sums_height } else { 0.0 };
-            let needed = row.height() + below;
             let heading = if headed { 0.0 } else { HEADING_HEIGHT };
-            let turns = needed + heading > self.room() && self.on_one_page(needed);
+            let turning_helps = |height| height + heading > self.room() && self.on_one_page(height);
+            let turns = turning_helps(row.height() + below) || turning_helps(row.height());
             if turns {
                 self.turn_page();
             }
@@ -70,7 +70,7 @@ impl Layout<'_, '_> {
                 self.headings(&columns, (!headed).then_some(head))?;
                 headed = true;
             }
-            self.row(row, &columns, body)?;
+            self.row(row, &columns, body, below)?;
         }
         if !headed {
             self.headings(&columns, Some(head))?;
@@ -158,7 +158,14 @@ impl Layout<'_, '_> {
         })
     }
 
-    fn row(&mut self, prepared: Prepared, columns: &Columns, body: PartId) -> Result<(), PrintError> {
+    /// Under the row, `below` is kept free: what stands there is not to be parted from the row's last line.
+    fn row(
+        &mut self,
+        prepared: Prepared,
+        columns: &Columns,
+        body: PartId,
+        below: f32,
+    ) -> Result<(), PrintError> {
         let row = self.parts.add(PartKind::Row, Some(body));
         let cell = self.parts.add(PartKind::Cell, Some(row));
         self.y += PADDING;
@@ -175,13 +182,14 @@ impl Layout<'_, '_> {
             let y = first + (9.5 - line.style.size) * 1.07;
             self.text_ending_at(line, columns.ends[number], y, Ink::Black, Some(part));
         }
-        for (line, ink) in description {
-            if self.room() < height_of(&line) {
+        while let Some((line, ink)) = description.next() {
+            let height = height_of(&line);
+            let kept = if description.len() == 0 { PADDING + below } else { 0.0 };
+            if self.room() < height + kept {
                 self.turn_page();
                 self.headings(columns, None)?;
                 self.y += PADDING;
             }
-            let height = height_of(&line);
             self.text(line, self.left(), self.y, ink, Some(cell));
             self.y += height;
         }
