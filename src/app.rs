@@ -2,7 +2,7 @@
 //!
 //! A request passes, in this order (see [`crate::layers`]): the outermost layer (id, log line, panics, timeout,
 //! canonical errors, security headers); what is known of the connection (host, client address); then, under `/api`,
-//! tenant, raw body of webhooks, JSON, cookies, session, and the route table.
+//! tenant, rate limits, raw body of webhooks, JSON, cookies, session, and the route table.
 //!
 //! Any number of applications may run in one process, each on a thread with an actix system of its own.
 
@@ -28,7 +28,10 @@ use primetech_actors::system::{ActorSettings, Actors};
 use tokio::sync::{oneshot, watch};
 
 use crate::config::Config;
+use crate::documents::Documents;
 use crate::integrations::mail::{Mailer, MailerError};
+use crate::integrations::pdf::{Printer, PrinterError};
+use crate::integrations::storage::{Patience, Storage};
 use crate::integrations::stripe::{PaymentProvider, ProviderConfigError, ProviderTimeouts};
 use crate::layers::edge::{self, EdgeSettings};
 use crate::layers::facts::Facts;
@@ -36,6 +39,7 @@ use crate::layers::{address, host};
 use crate::limits::Limits;
 use crate::listener;
 use crate::metrics;
+use crate::rate_limits::{InvalidRedisUrl, RateLimiter};
 use crate::routes::{self, Endpoint};
 
 pub use crate::routes::Readiness;
@@ -54,6 +58,9 @@ pub struct State {
     pub actors: Actors,
     pub readiness: Readiness,
     pub payments: PaymentProvider,
+    pub storage: Storage,
+    pub documents: Documents,
+    pub rate_limiter: RateLimiter,
 }
 
 /// How an application is built, beyond its configuration.
@@ -88,6 +95,10 @@ pub enum ServeError {
     Listen { address: SocketAddr, error: io::Error },
     #[error("STRIPE_SECRET_KEY or STRIPE_API_BASE: {0}")]
     Payments(#[from] ProviderConfigError),
+    #[error("FONT_DIR: {0}")]
+    Fonts(#[from] PrinterError),
+    #[error(transparent)]
+    Redis(#[from] InvalidRedisUrl),
     #[error("mails cannot be sent: {0}")]
     Mail(#[from] MailerError),
     #[error("the server failed: {0}")]
@@ -109,6 +120,7 @@ impl Application {
         let Options { limits, clock, threads, endpoints } = options;
         let threads = threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
+        let rate_limiter = RateLimiter::new(&config, Arc::clone(&clock))?;
         let actors = start_actors(&config, clock, threads)?;
         let wanted = SocketAddr::new(config.bind_address, config.port);
         let settings =
@@ -119,9 +131,21 @@ impl Application {
             stripe.api_base.clone(),
             ProviderTimeouts::default(),
         )?;
+        let storage = Storage::new(&config.storage, Patience::Request);
+        let printer = Printer::new(config.font_directory.as_deref())?;
+        let documents = Documents::new(printer, storage.clone(), threads);
         let config = Arc::new(config);
         let mailer = Mailer::new(&config, &actors)?;
-        let state = State { config, limits, actors, readiness: Readiness::default(), payments };
+        let state = State {
+            config,
+            limits,
+            actors,
+            readiness: Readiness::default(),
+            payments,
+            storage,
+            documents,
+            rate_limiter,
+        };
         let of_worker = state.clone();
         let application = move || {
             let state = of_worker.clone();
@@ -166,6 +190,8 @@ impl Application {
                 metrics::upkeep();
             }
         });
+        let rate_limiter = state.rate_limiter.clone();
+        let connection = actix_web::rt::spawn(async move { rate_limiter.stay_connected().await });
         let (ended, has_ended) = oneshot::channel::<()>();
         let stopper = actix_web::rt::spawn(async move {
             tokio::select! {
@@ -180,6 +206,7 @@ impl Application {
         });
         let served = server.await;
         upkeep.abort();
+        connection.abort();
         drop(ended);
         // It has nothing left to do; a panic in it would have been one of the signals'.
         let _ = stopper.await;

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
+pub mod documents;
 pub mod error;
 pub mod input;
 pub mod integrations;
@@ -15,6 +16,7 @@ pub mod metrics;
 pub mod openapi;
 #[cfg(feature = "dev")]
 pub mod process;
+pub mod rate_limits;
 pub mod routes;
 pub mod schema;
 pub mod telemetry;

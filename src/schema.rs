@@ -1,5 +1,6 @@
 //! The database's schema: the migrations that this program carries, and whether a database has them.
 
+use primetech_actors::database::inspection::AppliedMigration;
 use primetech_actors::database::{APPLICATION_ROLE, connect_as_owner};
 use primetech_actors::fault::Fault;
 use secrecy::SecretString;
@@ -45,6 +46,39 @@ pub fn check_version(found: Option<i64>) -> Result<(), SchemaMismatch> {
         Some(found) if found < wanted => Err(SchemaMismatch::Behind { found, wanted }),
         Some(found) if found > wanted => Err(SchemaMismatch::Unknown { found, known: wanted }),
         Some(_) => Ok(()),
+    }
+}
+
+/// How the migrations that a database has differ from this program's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// This program's, and not there.
+    pub missing: Vec<i64>,
+    /// There, and not this program's.
+    pub unknown: Vec<i64>,
+    /// There with another text.
+    pub changed: Vec<i64>,
+    /// Begun, and not done.
+    pub broken: Vec<i64>,
+}
+
+/// Compares a database's migrations with this program's.
+pub fn differences(applied: &[AppliedMigration]) -> Differences {
+    let own = |version: i64| MIGRATIONS.iter().find(|migration| migration.version == version);
+    let versions = |which: &dyn Fn(&AppliedMigration) -> bool| {
+        applied.iter().filter(|migration| which(migration)).map(|migration| migration.version).collect()
+    };
+    Differences {
+        missing: MIGRATIONS
+            .iter()
+            .map(|migration| migration.version)
+            .filter(|version| !applied.iter().any(|migration| migration.version == *version))
+            .collect(),
+        unknown: versions(&|migration| own(migration.version).is_none()),
+        changed: versions(&|migration| {
+            own(migration.version).is_some_and(|own| *own.checksum != *migration.checksum)
+        }),
+        broken: versions(&|migration| !migration.success),
     }
 }
 

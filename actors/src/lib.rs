@@ -4,11 +4,14 @@
 //! holds all of its SQL. Handlers of the HTTP edge send messages and never see a database connection.
 
 pub mod ask;
+pub mod audit;
 pub mod batch;
 pub mod booking;
+pub mod catalogue;
 pub mod clock;
 pub mod counter;
 pub mod database;
+pub mod document;
 pub mod fault;
 pub mod idempotency;
 pub mod identifiers;
@@ -18,8 +21,10 @@ pub mod order;
 pub mod outbox;
 pub mod page;
 pub mod random;
+pub mod release;
 pub mod session;
 pub mod shard;
+pub mod stored_file;
 pub mod system;
 pub mod tenancy;
 pub mod webhook;

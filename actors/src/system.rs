@@ -9,11 +9,13 @@ use crate::booking::BookingActor;
 use crate::clock::SharedClock;
 use crate::counter::CounterActor;
 use crate::database::Database;
+use crate::document::DocumentActor;
 use crate::fault::Fault;
 use crate::invalidation::{self, CacheEpoch};
 use crate::licence::{CertificateSigner, LicenceActor};
 use crate::order::OrderActor;
 use crate::outbox::OutboxSignal;
+use crate::release::ReleaseActor;
 use crate::session::{SessionActor, SessionDirectory, SessionSettings};
 use crate::shard::Shards;
 use crate::tenancy::TenantDirectory;
@@ -40,6 +42,8 @@ pub struct Actors {
     pub orders: Shards<OrderActor>,
     pub licences: Shards<LicenceActor>,
     pub webhooks: Shards<WebhookActor>,
+    pub documents: Shards<DocumentActor>,
+    pub releases: Shards<ReleaseActor>,
     pub bookings: Shards<BookingActor>,
     pub signer: Arc<CertificateSigner>,
     pub outbox: OutboxSignal,
@@ -96,6 +100,14 @@ impl Actors {
             let (database, clock, outbox) = (database.clone(), clock.clone(), outbox.clone());
             move || WebhookActor::new(database.clone(), clock.clone(), outbox.clone(), limits)
         });
+        let documents = Shards::start(&arbiters, {
+            let (database, clock) = (database.clone(), clock.clone());
+            move || DocumentActor::new(database.clone(), clock.clone())
+        });
+        let releases = Shards::start(&arbiters, {
+            let database = database.clone();
+            move || ReleaseActor::new(database.clone())
+        });
         let bookings = Shards::start(&arbiters, {
             let (database, clock, outbox) = (database.clone(), clock.clone(), outbox.clone());
             move || BookingActor::new(database.clone(), clock.clone(), outbox.clone(), limits)
@@ -112,6 +124,8 @@ impl Actors {
             orders,
             licences,
             webhooks,
+            documents,
+            releases,
             bookings,
             signer,
             outbox,
@@ -132,6 +146,8 @@ impl Actors {
             && self.orders.are_running()
             && self.licences.are_running()
             && self.webhooks.are_running()
+            && self.documents.are_running()
+            && self.releases.are_running()
             && self.bookings.are_running()
             && !self.background.listener.is_finished()
     }

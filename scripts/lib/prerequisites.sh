@@ -59,6 +59,7 @@ missing_packages() {
     if [ "$1" = test ]; then
         have_python_venv || printf '%s\n' python3 python3-venv
         have shellcheck || echo shellcheck
+        have redis-server || echo redis-server
     fi
 }
 
@@ -87,10 +88,31 @@ keep_postgresql_from_starting() {
     as_root sed -i 's/^#\{0,1\}create_main_cluster.*/create_main_cluster = false/' "$configuration"
 }
 
+# The same of Redis. The tests start their own.
+keep_redis_from_starting() {
+    local policy=/usr/sbin/policy-rc.d
+    if [ -e "$policy" ]; then
+        apt_install redis-server # Whoever wrote it has decided what may start.
+    else
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod +x "$policy"
+        local installed=yes
+        apt_install redis-server || installed=no
+        as_root rm -f "$policy"
+        [ "$installed" = yes ] || fail "redis-server could not be installed."
+    fi
+    if have systemctl; then
+        as_root systemctl disable --quiet redis-server 2>/dev/null || true
+    fi
+}
+
 install_on_debian() {
     as_root apt-get update -q
     case " $* " in
     *" postgresql "*) keep_postgresql_from_starting ;;
+    esac
+    case " $* " in
+    *" redis-server "*) keep_redis_from_starting ;;
     esac
     apt_install "$@"
 }

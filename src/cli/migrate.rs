@@ -2,23 +2,31 @@
 
 use std::process::ExitCode;
 
-use super::fail;
+use super::failure::Failure;
+use super::output;
 use crate::config::database_url;
-use crate::schema;
+use crate::schema::{self, MigrateError};
 
 pub(super) fn run() -> ExitCode {
-    let url = match database_url() {
-        Ok(url) => url,
-        Err(faults) => return fail(faults),
-    };
-    match actix_web::rt::System::new().block_on(schema::migrate(&url)) {
+    match migrate() {
         Ok(applied) => {
-            eprintln!(
-                "primetech: {applied} migrations applied; the schema is at {}",
+            output::say(&format!(
+                "{applied} migrations applied; the schema is at {}",
                 schema::latest_version()
-            );
+            ));
             ExitCode::SUCCESS
         }
-        Err(error) => fail(error),
+        Err(failure) => {
+            output::say(&failure.to_string());
+            failure.exit_code()
+        }
     }
+}
+
+fn migrate() -> Result<usize, Failure> {
+    let url = database_url()?;
+    actix_web::rt::System::new().block_on(schema::migrate(&url)).map_err(|error| match error {
+        MigrateError::Connect(fault) => fault.into(),
+        refusal => Failure::refused(refusal),
+    })
 }

@@ -1,17 +1,34 @@
 //! The commands, one file each.
 
+mod audit;
+mod completions;
 #[cfg(feature = "dev")]
 mod dev;
+mod doctor;
+mod failure;
+mod licence;
 mod migrate;
+mod output;
+mod product;
+mod release;
 mod serve;
+mod tenant;
+mod user;
+mod webhook;
+mod workplace;
 
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "primetech", version, about = "Multi-tenant commerce, licensing and bookings back end")]
+#[command(
+    name = "primetech",
+    version,
+    about = "Multi-tenant commerce, licensing and bookings back end",
+    after_help = failure::EXIT_CODES
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -26,6 +43,27 @@ enum Command {
     Dev(dev::Arguments),
     /// Bring the database of DATABASE_URL to this program's schema
     Migrate,
+    /// The shops of this installation and their hosts
+    Tenant(tenant::Arguments),
+    /// Accounts
+    User(user::Arguments),
+    /// What a tenant sells
+    Product(product::Arguments),
+    /// The files that customers download
+    Release(release::Arguments),
+    /// Licences by the operator's hand
+    Licence(licence::Arguments),
+    /// The provider's stored events
+    Webhook(webhook::Arguments),
+    /// Proofs from the data
+    Audit(audit::Arguments),
+    /// Look at everything that serving needs, and tell what to do about each fault
+    Doctor(doctor::Arguments),
+    /// Write a completion script for a shell
+    #[command(
+        after_help = "Example:\n  primetech completions bash >~/.local/share/bash-completion/completions/primetech"
+    )]
+    Completions(completions::Arguments),
 }
 
 /// Runs the command that the arguments name.
@@ -35,6 +73,15 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "dev")]
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Migrate => migrate::run(),
+        Command::Tenant(arguments) => tenant::run(arguments),
+        Command::User(arguments) => user::run(arguments),
+        Command::Product(arguments) => product::run(arguments),
+        Command::Release(arguments) => release::run(arguments),
+        Command::Licence(arguments) => licence::run(arguments),
+        Command::Webhook(arguments) => webhook::run(arguments),
+        Command::Audit(arguments) => audit::run(arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use actix_web::cookie::SameSite;
@@ -33,6 +34,11 @@ pub fn port(text: &str) -> Check<u16> {
     text.parse().map_err(|_| "must be a port number from 0 to 65535")
 }
 
+/// Whether it can be read shows when it is.
+pub fn directory(text: &str) -> Check<PathBuf> {
+    Ok(PathBuf::from(text))
+}
+
 pub fn boolean(text: &str) -> Check<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Ok(true),
@@ -58,8 +64,14 @@ pub fn same_site(text: &str) -> Check<SameSite> {
     }
 }
 
+/// Each call that passes is remembered for its limit's window: a limit beyond this one would protect nothing.
+const LARGEST_LIMIT: NonZeroU32 = NonZeroU32::new(100_000).unwrap();
+
 pub fn limit(text: &str) -> Check<NonZeroU32> {
-    text.parse().map_err(|_| "must be an integer of 1 or more")
+    match text.parse() {
+        Ok(limit) if limit <= LARGEST_LIMIT => Ok(limit),
+        _ => Err("must be an integer from 1 to 100000"),
+    }
 }
 
 pub fn database_url(text: &str) -> Check<SecretString> {
@@ -73,7 +85,13 @@ pub fn database_url(text: &str) -> Check<SecretString> {
 
 pub fn redis_url(text: &str) -> Check<SecretString> {
     match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "redis" | "rediss") && url.has_host() => Ok(text.into()),
+        Ok(url)
+            if matches!(url.scheme(), "redis" | "rediss")
+                && url.has_host()
+                && redis::Client::open(text).is_ok() =>
+        {
+            Ok(text.into())
+        }
         _ => Err("must be a redis:// or rediss:// URL"),
     }
 }

@@ -5,12 +5,14 @@
 
 mod checks;
 mod mail;
+mod parts;
 mod reader;
 mod variables;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use actix_web::cookie::SameSite;
 use lettre::message::Mailbox;
@@ -20,6 +22,7 @@ use url::Url;
 use crate::layers::address::TrustedProxies;
 use crate::layers::cookies::CookieSettings;
 pub use mail::MailTransport;
+pub use parts::Parts;
 use reader::Reader;
 pub use variables::Variables;
 
@@ -45,6 +48,8 @@ pub struct Config {
     pub stripe: StripeConfig,
     pub storage: StorageConfig,
     pub mail: MailConfig,
+    /// Further fonts for documents, asked where the built-in ones lack a character.
+    pub font_directory: Option<PathBuf>,
     /// Where rate limits are counted for all processes together.
     pub redis_url: Option<SecretString>,
     pub trusted_proxies: TrustedProxies,
@@ -150,6 +155,7 @@ impl Config {
         let stripe = Self::read_stripe(read, environment);
         let storage = Self::read_storage(read);
         let mail = Self::read_mail(read);
+        let font_directory = read.optional("FONT_DIR", checks::directory);
         let redis_url = read.optional("REDIS_URL", checks::redis_url);
         let trusted_proxies = read.or("TRUSTED_PROXIES", TrustedProxies::loopback(), str::parse);
         let licence_signing_keys = read.required("LICENCE_SIGNING_KEY", checks::signing_keys);
@@ -167,6 +173,7 @@ impl Config {
             stripe: stripe?,
             storage: storage?,
             mail: mail?,
+            font_directory: font_directory?,
             redis_url: redis_url?,
             trusted_proxies: trusted_proxies?,
             licence_signing_keys: licence_signing_keys?,
@@ -259,6 +266,13 @@ pub fn database_url() -> Result<SecretString, ConfigFaults> {
     let mut read = Reader::new(Variables::load()?);
     let url = read.required("DATABASE_URL", checks::database_url);
     read.finish(url)
+}
+
+/// For the commands that move files.
+pub fn storage() -> Result<StorageConfig, ConfigFaults> {
+    let mut read = Reader::new(Variables::load()?);
+    let storage = Config::read_storage(&mut read);
+    read.finish(storage)
 }
 
 #[cfg(test)]

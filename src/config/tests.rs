@@ -102,6 +102,8 @@ fn wrong_values_are_named() {
         ("RATE_LIMIT", "maybe"),
         ("RATE_LIMIT_AUTH", "0"),
         ("RATE_LIMIT_WEBHOOKS", "-1"),
+        ("RATE_LIMIT_OTHER", "100001"),
+        ("REDIS_URL", "redis://127.0.0.1/not-a-number"),
         ("RUST_LOG", "primetech=loud"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317x"),
     ] {

@@ -16,7 +16,7 @@ use super::store::{ObjectStore, StoreOptions};
 use super::stripe::{StandInConfig, StripeStandIn};
 use super::{Progress, seed};
 use crate::config::{Config, Variables};
-use crate::integrations::storage::Storage;
+use crate::integrations::storage::{Patience, Storage};
 use crate::schema;
 
 const DATABASE: &str = "primetech";
@@ -98,7 +98,7 @@ impl Environment {
         let url = environment.database_url();
         schema::migrate(&url.as_str().into()).await?;
         let config = environment.config()?;
-        seed::seed(&url, &Storage::new(&config.storage), SystemClock.now()).await?;
+        seed::seed(&url, &Storage::new(&config.storage, Patience::Transfer), SystemClock.now()).await?;
         Ok(environment)
     }
 

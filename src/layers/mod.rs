@@ -6,13 +6,14 @@
 //!
 //! 1. [`tenant`]: the host names the tenant. Cross-origin headers ([`origin`]) follow at once, since they depend on
 //!    nothing but the tenant and belong on refusals too.
-//! 2. [`raw_body`]: a webhook's body is taken as it is. Its path needs no tenant and none of what follows.
-//! 3. [`json`]: the body is bounded and parsed.
-//! 4. [`cookies`]: the session's cookie is read.
-//! 5. [`session`]: the session is looked up; mutations from foreign origins are refused.
-//! 6. the routes ([`crate::routes`]): 404, 405, or an endpoint. What it asks of the caller are the types of
+//! 2. [`rate_limit`]: who calls too often is refused, before anything of a body is read.
+//! 3. [`raw_body`]: a webhook's body is taken as it is. Its path needs no tenant and none of what follows.
+//! 4. [`json`]: the body is bounded and parsed.
+//! 5. [`cookies`]: the session's cookie is read.
+//! 6. [`session`]: the session is looked up; mutations from foreign origins are refused.
+//! 7. the routes ([`crate::routes`]): 404, 405, or an endpoint. What it asks of the caller are the types of
 //!    [`permission`] among its arguments.
-//! 7. errors: made canonical by [`edge`].
+//! 8. errors: made canonical by [`edge`].
 //!
 //! A layer refuses by answering, never by an `Err` that would hide the matched route from the layers around it.
 
@@ -26,6 +27,7 @@ pub mod host;
 pub mod json;
 pub mod origin;
 pub mod permission;
+pub mod rate_limit;
 pub mod raw_body;
 mod security_headers;
 pub mod session;

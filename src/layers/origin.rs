@@ -16,8 +16,10 @@ use crate::app::State;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("content-type, idempotency-key, x-request-id");
-const ANSWER_HEADERS: HeaderValue =
-    HeaderValue::from_static("x-request-id, retry-after, idempotency-replayed");
+const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static(
+    "x-request-id, retry-after, idempotency-replayed, \
+     ratelimit-policy, ratelimit, ratelimit-limit, ratelimit-remaining, ratelimit-reset",
+);
 const PREFLIGHT_LIFETIME: HeaderValue = HeaderValue::from_static("600");
 
 /// Lets the pages of known sites read answers, and answers their preflights. To others nothing is said: their

@@ -25,7 +25,8 @@ pub(super) fn refusals(endpoint: &Endpoint, has_parameters: bool) -> Vec<Code> {
             }
         }
         Expects::Tenant => {
-            codes.extend([Code::TenantNotFound, Code::TenantInactive, Code::DatabaseUnavailable]);
+            codes.extend([Code::TenantNotFound, Code::TenantInactive, Code::RateLimited]);
+            codes.push(Code::DatabaseUnavailable);
         }
         Expects::RawBody => codes.extend([Code::RateLimited, Code::PayloadTooLarge]),
         Expects::Nothing => {}

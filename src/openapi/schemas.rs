@@ -14,6 +14,10 @@ pub fn receipt_number() -> Value {
     json!({"type": "string", "pattern": "^RCP-[0-9]{4}-[0-9]{6}$", "example": "RCP-2026-000017"})
 }
 
+pub fn uuid() -> Value {
+    json!({"type": "string", "format": "uuid", "example": "0190b6f0-5d1a-7c33-9c5e-2f6f3a1d2b4c"})
+}
+
 pub fn licence_key() -> Value {
     json!({
         "type": "string",

@@ -4,6 +4,7 @@
 //! list come the resources (grouped by path, so that a known path with another method is answered 405 with `Allow`),
 //! the demand for a session or a role, and whatever else has to hold for each of them.
 
+pub mod account;
 pub mod admin;
 pub mod auth;
 pub mod bookings;
@@ -15,13 +16,17 @@ mod kept;
 pub mod licences;
 mod mount;
 pub mod orders;
+mod pdf;
 pub mod receipts;
+pub mod releases;
+pub mod storage;
 pub mod webhooks;
 
 use actix_web::Route;
 use actix_web::http::Method;
 
 use crate::openapi::Doc;
+use crate::rate_limits::Bucket;
 
 pub use health::readiness::Readiness;
 pub(crate) use mount::mount;
@@ -58,6 +63,8 @@ pub struct Endpoint {
     pub path: &'static str,
     pub access: Access,
     pub expects: Expects,
+    /// Where its calls are counted, if it expects anything.
+    pub bucket: Bucket,
     /// Makes the handler's route, once on each worker: `|| web::to(handle)`.
     handler: fn() -> Route,
     /// What its own file says of it.
@@ -67,7 +74,8 @@ pub struct Endpoint {
 impl Endpoint {
     pub fn new(method: Method, path: &'static str, access: Access, handler: fn() -> Route) -> Self {
         let expects = if path.starts_with("/api/") { Expects::TenantAndJson } else { Expects::Nothing };
-        Self { method, path, access, expects, handler, doc: None }
+        let bucket = Bucket::of_path(path);
+        Self { method, path, access, expects, bucket, handler, doc: None }
     }
 
     pub fn get(path: &'static str, access: Access, handler: fn() -> Route) -> Self {
@@ -94,6 +102,13 @@ impl Endpoint {
         self.expects = expects;
         self
     }
+
+    /// In place of what the path suggests.
+    #[must_use]
+    pub fn counted_in(mut self, bucket: Bucket) -> Self {
+        self.bucket = bucket;
+        self
+    }
 }
 
 /// Every endpoint.
@@ -116,7 +131,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         orders::list::endpoint(),
         orders::get::endpoint(),
         invoices::get::endpoint(),
+        invoices::pdf::endpoint(),
         receipts::get::endpoint(),
+        receipts::pdf::endpoint(),
         webhooks::stripe::endpoint(),
         licences::list::endpoint(),
         licences::get::endpoint(),
@@ -124,6 +141,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         licences::activate::endpoint(),
         licences::deactivate::endpoint(),
         licences::keys::endpoint(),
+        storage::sign::endpoint(),
+        releases::list::endpoint(),
+        account::list_downloads::endpoint(),
+        account::sign_download::endpoint(),
         bookings::create::endpoint(),
         bookings::track::endpoint(),
         admin::list_bookings::endpoint(),

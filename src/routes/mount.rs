@@ -1,6 +1,7 @@
 //! Makes actix-web's resources of the route table.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -13,6 +14,7 @@ use super::{Access, Endpoint, Expects};
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::layers::permission::{Admin, SignedIn};
+use crate::layers::rate_limit::{self, Buckets};
 use crate::layers::{json, origin, raw_body, session, tenant};
 
 const API: &str = "/api";
@@ -20,6 +22,13 @@ const API: &str = "/api";
 /// Registers `endpoints`, each behind the layers that it expects, in the locked order. What lies under `/api` and is
 /// none of them is answered 404 behind the same layers.
 pub(crate) fn mount(config: &mut web::ServiceConfig, state: &State, endpoints: &[Endpoint]) {
+    let buckets = Rc::new(Buckets::of_endpoints(endpoints));
+    let limited = || {
+        let (state, buckets) = (state.clone(), Rc::clone(&buckets));
+        from_fn(move |request, next: Next<BoxBody>| {
+            rate_limit::layer(state.clone(), Rc::clone(&buckets), request, next)
+        })
+    };
     let mut api = web::scope(API);
     for (path, of_path) in by_path(endpoints) {
         match of_path[0].expects {
@@ -31,14 +40,14 @@ pub(crate) fn mount(config: &mut web::ServiceConfig, state: &State, endpoints: &
                 let state = state.clone();
                 let layer =
                     from_fn(move |request, next: Next<BoxBody>| tenant::layer(state.clone(), request, next));
-                config.service(resource(path, &of_path).wrap(layer));
+                config.service(resource(path, &of_path).wrap(limited()).wrap(layer));
             }
             Expects::RawBody => {
                 let state = state.clone();
                 let layer = from_fn(move |request, next: Next<BoxBody>| {
                     raw_body::layer(state.clone(), request, next)
                 });
-                config.service(resource(path, &of_path).wrap(layer));
+                config.service(resource(path, &of_path).wrap(layer).wrap(limited()));
             }
             Expects::Nothing => {
                 config.service(resource(path, &of_path));
@@ -51,6 +60,7 @@ pub(crate) fn mount(config: &mut web::ServiceConfig, state: &State, endpoints: &
         .default_service(web::to(nothing_here))
         .wrap(from_fn(move |request, next: Next<BoxBody>| session::layer(s4.clone(), request, next)))
         .wrap(from_fn(move |request, next: Next<BoxBody>| json::layer(s3.clone(), request, next)))
+        .wrap(limited())
         .wrap(from_fn(move |request, next: Next<BoxBody>| origin::layer(s2.clone(), request, next)))
         .wrap(from_fn(move |request, next: Next<BoxBody>| tenant::layer(s1.clone(), request, next)));
     // After the paths with layers of their own: the first that matches is taken.

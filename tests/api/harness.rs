@@ -5,17 +5,24 @@ use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use primetech::app::{Application, Options};
-use primetech::config::{Config, Variables};
+use primetech::config::{Config, StorageConfig, Variables};
+use primetech::dev::store::{ObjectStore, StoreOptions};
 use primetech::dev::stripe::{StandInConfig, StripeStandIn};
+use primetech::integrations::storage::{Patience, Storage};
 use primetech::schema;
+use primetech_actors::clock::{Clock, SystemClock};
+use primetech_actors::database::Database;
 use primetech_actors::random;
+use primetech_actors::release::{self, NewRelease, ReleaseName, ReleaseView};
+use primetech_actors::stored_file::{StoredFile, object_key};
+use primetech_actors::tenancy::registry;
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 use url::Url;
 
 use crate::conformance;
@@ -23,6 +30,9 @@ use crate::conformance;
 pub const DEMO: &str = "demo.test";
 pub const ACME: &str = "acme.test";
 pub const PASSWORD: &str = "correct horse battery staple";
+const STORE_KEY: &str = "store-key";
+const STORE_SECRET: &str = "store-secret";
+const BUCKET: &str = "primetech-private";
 const STRIPE_KEY: &str = "sk_test_harness";
 const WEBHOOK_SECRET: &str = "whsec_harness";
 
@@ -47,9 +57,12 @@ pub struct Shop {
     pub pool: PgPool,
     pub mail: TempDir,
     stripe: StripeStandIn,
+    store: Mutex<Option<ObjectStore>>,
+    store_endpoint: String,
     instances: Vec<Instance>,
     http: reqwest::Client,
     _stripe_folder: TempDir,
+    _store_folder: TempDir,
 }
 
 struct Instance {
@@ -125,17 +138,44 @@ impl Shop {
 
     /// So many application instances on one database.
     pub async fn open_with(instances: usize) -> Self {
+        Self::open_as(instances, &[]).await
+    }
+
+    /// With variables in place of the usual ones.
+    pub async fn open_as(instances: usize, changes: &[(&str, &str)]) -> Self {
         let database_url = new_database().await;
         let (mail, stripe_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store_folder = tempfile::tempdir().unwrap();
+        let store = ObjectStore::start(StoreOptions {
+            root: store_folder.path().to_owned(),
+            port: None,
+            access_key: STORE_KEY.to_owned(),
+            secret_key: STORE_SECRET.into(),
+            bucket: BUCKET.to_owned(),
+        });
+        let store = store.await.unwrap();
         let mut stand_in = StandInConfig::new(stripe_folder.path(), STRIPE_KEY.into(), WEBHOOK_SECRET.into());
         stand_in.retry_first_delay = Duration::from_millis(50);
         let stripe = StripeStandIn::start(stand_in).await.unwrap();
-        let variables = variables(&database_url, stripe.base_url(), mail.path().to_str().unwrap());
+        let mail_folder = mail.path().to_str().unwrap();
+        let store_endpoint = store.endpoint();
+        let variables = variables(&database_url, stripe.base_url(), mail_folder, &store_endpoint, changes);
         let instances: Vec<Instance> = (0..instances).map(|_| start(variables.clone())).collect();
         stripe.set_webhook_endpoint(&format!("http://{}/api/webhooks/stripe", instances[0].address)).unwrap();
         let pool = PgPool::connect(&database_url).await.unwrap();
         let http = reqwest::Client::new();
-        Self { database_url, pool, mail, stripe, instances, http, _stripe_folder: stripe_folder }
+        Self {
+            database_url,
+            pool,
+            mail,
+            stripe,
+            store: Mutex::new(Some(store)),
+            store_endpoint,
+            instances,
+            http,
+            _stripe_folder: stripe_folder,
+            _store_folder: store_folder,
+        }
     }
 
     pub async fn send(
@@ -212,6 +252,62 @@ impl Shop {
         let licence =
             licences["items"].as_array().unwrap().iter().find(|licence| licence["orderNumber"] == number);
         (started.clone(), licence.unwrap()["key"].as_str().unwrap().to_owned())
+    }
+
+    /// The store, as an operator's commands have it.
+    pub fn storage(&self) -> Storage {
+        let config = StorageConfig {
+            region: "eu-central-1".to_owned(),
+            access_key_id: STORE_KEY.into(),
+            secret_access_key: STORE_SECRET.into(),
+            bucket: BUCKET.to_owned(),
+            endpoint: Some(self.store_endpoint.parse().unwrap()),
+        };
+        Storage::new(&config, Patience::Transfer)
+    }
+
+    /// Carries a file to the store and publishes it.
+    pub async fn publish(&self, slug: &str, sku: &str, version: &str, content: &str) -> ReleaseView {
+        let database = Database::connect_lazy(&self.database_url.as_str().into(), 1).unwrap();
+        let scope = registry::find(&database, slug).await.unwrap().unwrap().scope();
+        let name = ReleaseName {
+            sku: sku.to_owned(),
+            version: version.to_owned(),
+            channel: "stable".to_owned(),
+            platform: "any".to_owned(),
+        };
+        let target = release::prepare(&database, scope, &name).await.unwrap();
+        let id = random::row_id(SystemClock.now());
+        let key = object_key::of_release(target.tenant_id(), id);
+        let (storage, never) = (self.storage(), std::future::pending());
+        let source = content.as_bytes();
+        let uploaded = storage.upload(&key, "text/plain", source, &mut |_| (), never).await.unwrap();
+        let release = NewRelease {
+            id,
+            version: name.version,
+            channel: name.channel,
+            platform: name.platform,
+            file_name: format!("{sku}-{version}.txt"),
+            notes: None,
+            file: StoredFile {
+                bucket: BUCKET.to_owned(),
+                object_key: key,
+                size_bytes: uploaded.size_bytes,
+                sha256: uploaded.sha256,
+            },
+        };
+        release::publish(&database, &SystemClock, &target, &release).await.unwrap()
+    }
+
+    /// Sends a signed URL's request to the store itself.
+    pub async fn ask_store(&self, method: Method, url: &str, body: &str) -> (u16, Vec<u8>) {
+        let response = self.http.request(method, url).body(body.to_owned()).send().await.unwrap();
+        (response.status().as_u16(), response.bytes().await.unwrap().to_vec())
+    }
+
+    /// Ends the store; the rest of the shop goes on.
+    pub async fn close_store(&self) {
+        self.store.lock().await.take().unwrap().stop().await;
     }
 
     /// Asks the stand-in's control interface.
@@ -306,12 +402,31 @@ pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     }
 }
 
+/// The token of a mailed link to a page of the front end.
+pub fn token_in(shop: &Shop, page: &str) -> Option<String> {
+    let mail = shop.mails().into_iter().find(|mail| mail.contains(page))?;
+    Some(
+        mail.split(page)
+            .nth(1)?
+            .strip_prefix("?token=")?
+            .chars()
+            .take_while(|it| !it.is_whitespace())
+            .collect(),
+    )
+}
+
 pub fn cookie_of(answer: &Answer) -> String {
     let cookie = answer.headers["set-cookie"].to_str().unwrap();
     cookie.split(';').next().unwrap().to_owned()
 }
 
-fn variables(database_url: &str, stripe: &str, mail: &str) -> Variables {
+fn variables(
+    database_url: &str,
+    stripe: &str,
+    mail: &str,
+    store: &str,
+    changes: &[(&str, &str)],
+) -> Variables {
     [
         ("NODE_ENV", "test"),
         ("PORT", "0"),
@@ -322,14 +437,19 @@ fn variables(database_url: &str, stripe: &str, mail: &str) -> Variables {
         ("STRIPE_WEBHOOK_SECRET", "whsec_old,whsec_harness"),
         ("STRIPE_API_BASE", stripe),
         ("AWS_REGION", "eu-central-1"),
-        ("AWS_ACCESS_KEY_ID", "key"),
-        ("AWS_SECRET_ACCESS_KEY", "secret"),
-        ("S3_BUCKET_PRIVATE", "private"),
+        ("AWS_ACCESS_KEY_ID", STORE_KEY),
+        ("AWS_SECRET_ACCESS_KEY", STORE_SECRET),
+        ("S3_BUCKET_PRIVATE", BUCKET),
+        ("S3_ENDPOINT", store),
         ("MAIL_FROM", "shop@example.com"),
         ("MAIL_DIR", mail),
         ("LICENCE_SIGNING_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+        // Tests call more often than people; those of the limits switch them on.
+        ("RATE_LIMIT", "off"),
     ]
-    .into_iter()
+    .iter()
+    .chain(changes)
+    .copied()
     .collect()
 }
 

@@ -11,6 +11,7 @@ use primetech::app::{Application, Options};
 use primetech::config::{Config, Variables};
 use primetech::limits::Limits;
 use primetech::schema;
+use primetech_actors::clock::{ManualClock, SharedClock, SystemClock};
 use primetech_actors::session::{Register, Role, SignedIn};
 use primetech_actors::system::Actors;
 use primetech_actors::tenancy::{Resolution, Tenant};
@@ -133,14 +134,23 @@ pub fn start_with(limits: Limits, changes: &[(&str, &str)]) -> Running {
     start_on(&migrated_database(), limits, changes)
 }
 
+/// With a clock that the test moves.
+pub fn start_clocked(clock: Arc<ManualClock>, changes: &[(&str, &str)]) -> Running {
+    start_as(&migrated_database(), limits(), clock, changes)
+}
+
 pub fn start_on(database_url: &str, limits: Limits, changes: &[(&str, &str)]) -> Running {
+    start_as(database_url, limits, Arc::new(SystemClock), changes)
+}
+
+fn start_as(database_url: &str, limits: Limits, clock: SharedClock, changes: &[(&str, &str)]) -> Running {
     let config = Config::parse(variables(database_url, changes)).unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let (tell, told) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let endpoints = [primetech::routes::endpoints(), endpoints::all()].concat();
-            let options = Options { limits, threads: Some(2), endpoints, ..Options::default() };
+            let options = Options { limits, clock, threads: Some(2), endpoints };
             let application = Application::build(config, options).unwrap();
             tell.send((application.address(), application.state().actors.clone())).unwrap();
             let until = async move {
@@ -170,6 +180,8 @@ pub fn variables(database_url: &str, changes: &[(&str, &str)]) -> Variables {
         ("MAIL_FROM", "shop@example.com"),
         ("MAIL_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/mail")),
         ("LICENCE_SIGNING_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+        // Tests call more often than people; those of the limits switch them on.
+        ("RATE_LIMIT", "off"),
     ]
     .iter()
     .chain(changes)

@@ -78,7 +78,7 @@ fn two_applications_live_side_by_side_in_one_process() {
 
 #[test]
 fn a_stop_says_so_first_and_answers_what_is_under_way() {
-    let limits = Limits { shutdown_notice: Duration::from_secs(1), ..limits() };
+    let limits = Limits { shutdown_notice: Duration::from_secs(4), ..limits() };
     let mut app = start_on(NO_DATABASE, limits, &[]);
     let address = app.address;
     let under_way =

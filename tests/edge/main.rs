@@ -11,5 +11,10 @@ mod inputs;
 mod lifecycle;
 mod origins;
 mod permissions;
+mod rate_limits;
+#[cfg(unix)]
+mod redis;
+#[cfg(unix)]
+mod shared_limits;
 mod table;
 mod tenants;

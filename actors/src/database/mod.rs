@@ -3,6 +3,8 @@
 //! Every connection works under the role `primetech_app`, whatever role the URL logs in as, so that row-level security
 //! holds. A store function takes one of the transactions of [`tx`], never a pool.
 
+pub mod inspection;
+pub mod owner;
 pub mod tx;
 
 use std::str::FromStr;
@@ -103,6 +105,19 @@ impl Database {
         }
     }
 
+    /// Reads in one transaction that sees the database as it is at one moment, however long it takes. It is not tried
+    /// again: `work` may have told others what it has read.
+    pub async fn read_snapshot<T>(
+        &self,
+        scope: &TenantScope,
+        work: impl AsyncFnOnce(&mut TenantTx) -> sqlx::Result<T>,
+    ) -> Result<T, Fault> {
+        let mut transaction = TenantTx::begin_snapshot(&self.pool, scope).await?;
+        let value = work(&mut transaction).await?;
+        transaction.end_read().await?;
+        Ok(value)
+    }
+
     /// Runs `work` in one transaction: an inner `Ok` is committed, an inner `Err` (a refusal) rolled back.
     ///
     /// Conflicts and broken connections before the commit are tried again. A commit whose answer is lost is looked up;
@@ -152,16 +167,8 @@ impl Database {
 
     /// The schema's newest migration, or none where there is no schema yet.
     pub async fn schema_version(&self) -> Result<Option<i64>, Fault> {
-        let answer: Result<(Option<i64>,), _> =
-            sqlx::query_as("SELECT max(version) FROM _sqlx_migrations WHERE success")
-                .fetch_one(&self.pool)
-                .await;
-        match answer {
-            Ok((version,)) => Ok(version),
-            // undefined_table: never migrated
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let mut connection = self.pool.acquire().await?;
+        newest_migration(&mut connection).await
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -176,6 +183,18 @@ impl Database {
 
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// The schema's newest migration, or none where there is no schema yet.
+async fn newest_migration(connection: &mut sqlx::PgConnection) -> Result<Option<i64>, Fault> {
+    let answer: Result<(Option<i64>,), _> =
+        sqlx::query_as("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(connection).await;
+    match answer {
+        Ok((version,)) => Ok(version),
+        // undefined_table: never migrated
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -65,6 +65,16 @@ impl TenantTx {
         Ok(Self { transaction, tenant_id, xid: None })
     }
 
+    /// One that writes nothing, and in which every statement sees the same state of the database.
+    pub(super) async fn begin_snapshot(pool: &PgPool, scope: &TenantScope) -> sqlx::Result<Self> {
+        let tenant_id = scope.tenant_id();
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT set_config('app.tenant_ids', '{tenant_id}', true)"
+        );
+        let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
+        Ok(Self { transaction, tenant_id, xid: None })
+    }
+
     /// The tenant whose rows are seen: the first parameter of every query.
     pub fn tenant_id(&self) -> Uuid {
         self.tenant_id

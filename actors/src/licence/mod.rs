@@ -8,6 +8,7 @@ mod actor;
 mod certificate;
 mod decide;
 mod messages;
+pub mod operator;
 pub(crate) mod store;
 
 pub use actor::LicenceActor;

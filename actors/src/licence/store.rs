@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::decide::{ActivationState, Change, LicenceState, StoredStatus};
+use super::operator::EndedActivation;
 use crate::database::tx::TenantTx;
 use crate::identifiers::LicenceKey;
 use crate::order::Viewer;
@@ -234,4 +235,84 @@ pub(super) async fn of_order(
     .fetch_all(tx.connection())
     .await?;
     rows.into_iter().map(LicenceState::try_from).collect()
+}
+
+/// A licence that the operator issues: of no order.
+pub(super) struct IssuedLicence<'a> {
+    pub id: Uuid,
+    pub key: &'a LicenceKey,
+    pub product_id: Uuid,
+    pub user_id: Option<Uuid>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// False where the key is taken.
+pub(super) async fn insert_issued(tx: &mut TenantTx, licence: &IssuedLicence<'_>) -> sqlx::Result<bool> {
+    let made = sqlx::query(
+        "INSERT INTO licences (tenant_id, id, key, status, product_id, user_id, expires_at, created_at)
+         VALUES ($1, $2, $3, 'ACTIVE', $4, $5, $6, $7)
+         ON CONFLICT (tenant_id, key) DO NOTHING",
+    )
+    .bind(tx.tenant_id())
+    .bind(licence.id)
+    .bind(licence.key.as_str())
+    .bind(licence.product_id)
+    .bind(licence.user_id)
+    .bind(licence.expires_at)
+    .bind(licence.created_at)
+    .execute(tx.connection())
+    .await?;
+    Ok(made.rows_affected() == 1)
+}
+
+/// A product's id, kind and licence days.
+pub(super) async fn find_product(
+    tx: &mut TenantTx,
+    sku: &str,
+) -> sqlx::Result<Option<(Uuid, String, Option<i32>)>> {
+    let query = sqlx::query_as(
+        "SELECT id, kind, licence_validity_days FROM products WHERE tenant_id = $1 AND sku = $2",
+    );
+    query.bind(tx.tenant_id()).bind(sku).fetch_optional(tx.connection()).await
+}
+
+pub(super) async fn find_user_id(tx: &mut TenantTx, email: &str) -> sqlx::Result<Option<Uuid>> {
+    let query = sqlx::query_scalar("SELECT id FROM users WHERE tenant_id = $1 AND email = $2");
+    query.bind(tx.tenant_id()).bind(email).fetch_optional(tx.connection()).await
+}
+
+pub(super) async fn owner_email(tx: &mut TenantTx, user_id: Uuid) -> sqlx::Result<Option<String>> {
+    let query = sqlx::query_scalar("SELECT email FROM users WHERE tenant_id = $1 AND id = $2");
+    query.bind(tx.tenant_id()).bind(user_id).fetch_optional(tx.connection()).await
+}
+
+/// Revokes a licence for good. False where it was revoked before.
+pub(super) async fn revoke(tx: &mut TenantTx, key: &LicenceKey) -> sqlx::Result<bool> {
+    let revoked = sqlx::query(
+        "UPDATE licences SET status = 'REVOKED' WHERE tenant_id = $1 AND key = $2 AND status <> 'REVOKED'",
+    )
+    .bind(tx.tenant_id())
+    .bind(key.as_str())
+    .execute(tx.connection())
+    .await?;
+    Ok(revoked.rows_affected() == 1)
+}
+
+/// The activations of a licence that have ended, newest first.
+pub(super) async fn ended_activations(
+    tx: &mut TenantTx,
+    licence_id: Uuid,
+    at_most: i64,
+) -> sqlx::Result<Vec<EndedActivation>> {
+    sqlx::query_as(
+        "SELECT fingerprint, device_name, activated_at, deactivated_at FROM activations
+         WHERE tenant_id = $1 AND licence_id = $2 AND deactivated_at IS NOT NULL
+         ORDER BY activated_at DESC, id DESC LIMIT $3",
+    )
+    .bind(tx.tenant_id())
+    .bind(licence_id)
+    .bind(at_most)
+    .fetch_all(tx.connection())
+    .await
 }

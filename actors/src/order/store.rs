@@ -200,7 +200,7 @@ impl InvoiceRow {
     }
 }
 
-pub(super) async fn find_invoice(
+pub(crate) async fn find_invoice(
     tx: &mut TenantTx,
     viewer: &Viewer,
     number: &str,
@@ -233,7 +233,7 @@ struct ReceiptRow {
     provider_payment_id: Option<String>,
 }
 
-pub(super) async fn find_receipt(
+pub(crate) async fn find_receipt(
     tx: &mut TenantTx,
     viewer: &Viewer,
     number: &str,

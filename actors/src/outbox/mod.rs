@@ -4,6 +4,7 @@
 //! ids, not secrets: what a mail needs (an address, a link's token) is looked up or derived when it is sent.
 
 mod courier;
+pub mod overview;
 mod store;
 
 pub use courier::{Courier, CourierSettings, Delivery, DeliveryError, Destination, OutboxSignal};

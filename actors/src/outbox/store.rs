@@ -3,6 +3,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::overview::Backlog;
 use crate::database::tx::PlatformTx;
 use crate::random;
 
@@ -114,4 +115,15 @@ pub(super) async fn mark_failed(
     .execute(tx.connection())
     .await?;
     Ok(())
+}
+
+pub(super) async fn backlog(connection: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Backlog> {
+    sqlx::query_as(
+        "SELECT (SELECT count(*) FROM outbox_messages WHERE status = 'DEAD') AS dead,
+                count(*) AS due, min(next_attempt_at) AS due_since
+         FROM outbox_messages WHERE status = 'PENDING' AND next_attempt_at <= $1",
+    )
+    .bind(now)
+    .fetch_one(connection)
+    .await
 }

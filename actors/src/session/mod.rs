@@ -6,6 +6,7 @@
 mod actor;
 mod directory;
 mod messages;
+pub mod operator;
 pub mod password;
 mod store;
 mod token;

@@ -113,6 +113,21 @@ pub(super) async fn set_password(tx: &mut TenantTx, user_id: Uuid, password_hash
     Ok(())
 }
 
+pub(super) async fn set_role(tx: &mut TenantTx, user_id: Uuid, role: Role) -> sqlx::Result<()> {
+    sqlx::query("UPDATE users SET role = $3 WHERE tenant_id = $1 AND id = $2")
+        .bind(tx.tenant_id())
+        .bind(user_id)
+        .bind(role.as_str())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn count_admins(tx: &mut TenantTx) -> sqlx::Result<i64> {
+    let query = sqlx::query_scalar("SELECT count(*) FROM users WHERE tenant_id = $1 AND role = 'ADMIN'");
+    query.bind(tx.tenant_id()).fetch_one(tx.connection()).await
+}
+
 pub(super) struct NewSession {
     pub id: Uuid,
     pub token_hash: [u8; 32],

@@ -1,6 +1,7 @@
 //! Which tenant a host belongs to, and the proof that a request was resolved for it.
 
 mod directory;
+pub mod registry;
 mod scope;
 
 pub use directory::{Resolution, Tenant, TenantDirectory};

@@ -3,12 +3,14 @@ use std::fmt;
 use uuid::Uuid;
 
 /// Proof that a request was resolved for one tenant. Only this module's directory and the session lookup that builds
-/// on it make one; every store function asks for a transaction opened with one.
+/// on it make one, and its registry, for the operator's commands; every store function asks for a transaction opened
+/// with one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantScope(Uuid);
 
 impl TenantScope {
-    /// For `tenancy` (a host was looked up) and for rows that were themselves read under a tenant.
+    /// For `tenancy` (a host was looked up, or the operator named the tenant) and for rows that were themselves read
+    /// under a tenant.
     pub(crate) fn proven(tenant_id: Uuid) -> Self {
         Self(tenant_id)
     }

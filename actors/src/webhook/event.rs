@@ -1,13 +1,14 @@
 //! Reading an event: which of the provider's events mean something here, and what they must hold to mean it.
 //!
 //! Read from plain JSON: a field or value that a later version of the provider adds must not make an event unreadable.
+//! It reads what strangers send, so it is fuzzed, and public for that.
 
 use serde_json::Value;
 use uuid::Uuid;
 
 /// An event as far as its envelope goes.
 #[derive(Debug, Clone)]
-pub(super) struct Event {
+pub struct Event {
     pub id: String,
     pub kind: String,
     pub content: Content,
@@ -15,7 +16,7 @@ pub(super) struct Event {
 
 /// What an event says.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Content {
+pub enum Content {
     /// About a Checkout Session.
     Session(SessionFact),
     /// About the payment behind a payment intent.
@@ -28,7 +29,7 @@ pub(super) enum Content {
 
 /// A Checkout Session, and what happened to it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct SessionFact {
+pub struct SessionFact {
     pub session_id: String,
     /// The order that we said it was for when we made it.
     pub named: Option<(Uuid, Uuid)>,
@@ -37,7 +38,7 @@ pub(super) struct SessionFact {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum SessionEvent {
+pub enum SessionEvent {
     /// Money was taken (or none was due).
     Paid {
         amount: i64,
@@ -50,13 +51,13 @@ pub(super) enum SessionEvent {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct IntentFact {
+pub struct IntentFact {
     pub payment_intent: String,
     pub what: IntentEvent,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum IntentEvent {
+pub enum IntentEvent {
     Refunded { in_full: bool, amount_refunded: i64 },
     Disputed { dispute_id: String },
     DisputeClosed { dispute_id: String, lost: bool },
@@ -64,7 +65,7 @@ pub(super) enum IntentEvent {
 
 impl Event {
     /// None where the body is not an event at all: it has no id to be stored under.
-    pub(super) fn parse(payload: &str) -> Option<Self> {
+    pub fn parse(payload: &str) -> Option<Self> {
         let body: Value = serde_json::from_str(payload).ok()?;
         let id = body.get("id")?.as_str().filter(|id| !id.is_empty() && id.len() <= 255)?.to_owned();
         let kind = body

@@ -5,10 +5,11 @@
 //! same time and in any order; the effect is that of once, in order.
 
 mod actor;
-mod event;
+pub mod event;
 mod fulfil;
 mod ledger;
 mod messages;
+pub mod overview;
 mod store;
 
 pub use actor::WebhookActor;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::event::Event;
 use super::ledger::{Account, DisputeStatus, OrderStatus};
+use super::overview::{EventFilter, EventRecord};
 use crate::random;
 
 /// An event as it is stored, before this transaction deals with it.
@@ -281,4 +282,40 @@ pub(super) async fn note_failure(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+pub(super) async fn list(
+    connection: &mut PgConnection,
+    filter: &EventFilter,
+    at_most: i64,
+) -> sqlx::Result<Vec<EventRecord>> {
+    sqlx::query_as(
+        "SELECT e.provider_event_id, e.type, e.status, e.attempts, e.last_error, e.awaiting_ref AS awaiting,
+                t.slug AS tenant, e.order_id, e.received_at, e.processed_at
+         FROM webhook_events e LEFT JOIN tenants t ON t.id = e.tenant_id
+         WHERE ($1::text IS NULL OR e.status = $1)
+           AND ($2::uuid IS NULL OR e.tenant_id = $2)
+           AND ($3::text IS NULL OR e.provider_event_id = $3)
+         ORDER BY e.received_at DESC, e.id DESC
+         LIMIT $4",
+    )
+    .bind(&filter.status)
+    .bind(filter.tenant_id)
+    .bind(&filter.provider_event_id)
+    .bind(at_most)
+    .fetch_all(connection)
+    .await
+}
+
+pub(super) async fn failed_ids(connection: &mut PgConnection, at_most: i64) -> sqlx::Result<Vec<String>> {
+    let query = sqlx::query_scalar(
+        "SELECT provider_event_id FROM webhook_events WHERE status = 'FAILED' ORDER BY received_at, id LIMIT $1",
+    );
+    query.bind(at_most).fetch_all(connection).await
+}
+
+pub(super) async fn count_failed(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT count(*) FROM webhook_events WHERE status = 'FAILED'")
+        .fetch_one(connection)
+        .await
 }

@@ -3,8 +3,10 @@
 mod calendar;
 mod letter;
 mod mailer;
+mod probe;
 mod transport;
 mod write;
 
 pub use mailer::Mailer;
+pub use probe::{ProbeError, probe};
 pub use transport::MailerError;

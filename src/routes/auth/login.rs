@@ -2,14 +2,16 @@
 
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
-use primetech_actors::session::Login;
+use primetech_actors::session::{Login, LoginError, Logout};
 use utoipa::ToSchema;
 
+use super::failed_logins::FailedLogins;
 use super::{UserAnswer, signed_in};
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
 use crate::layers::permission::CurrentTenant;
+use crate::layers::rate_limit::Standings;
 use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
 
@@ -19,7 +21,8 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("Sign in")
-        .about("An unknown address is answered as a wrong password is, and as slowly.")
+        .about("An unknown address is answered as a wrong password is, and as slowly. After some failures every login \
+             to the account is refused for a while, the right one too.")
         .body::<LoginBody>()
         .answers::<UserAnswer>(200, "The user, signed in.")
         .with_cookie()
@@ -40,12 +43,29 @@ struct LoginBody {
 async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
+    standings: Standings,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let mut body = input.body()?;
     let email = body.required("email", rules::email);
     let password = body.required("password", rules::login_password);
     let (email, password) = input.finish((email, password))?;
-    let logged_in = ask(&state.actors.session, Login { scope: tenant.scope(), email, password }).await?;
+    let failures = FailedLogins::of(&state, &standings, &tenant, &email);
+    failures.check().await?;
+    let login = Login { scope: tenant.scope(), email: email.clone(), password };
+    let logged_in = match ask(&state.actors.session, login).await {
+        Ok(logged_in) => logged_in,
+        Err(LoginError::InvalidCredentials) => {
+            failures.count().await?;
+            return Err(Code::InvalidCredentials.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if let Err(refusal) = failures.check().await {
+        // Guesses that were made meanwhile used up what was left. The session is known to nobody; it ends here.
+        let token = logged_in.token.expose().to_owned();
+        ask(&state.actors.session, Logout { scope: tenant.scope(), token }).await?;
+        return Err(refusal);
+    }
     Ok(signed_in(&state, HttpResponse::Ok(), logged_in))
 }

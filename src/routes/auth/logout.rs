@@ -9,10 +9,14 @@ use crate::error::ApiError;
 use crate::layers::cookies::SessionCookie;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
+use crate::rate_limits::Bucket;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/auth/logout", Access::Public, || web::to(handle)).documented(doc)
+    // Nothing can be guessed by signing out, and nobody may be kept from it.
+    Endpoint::post("/api/auth/logout", Access::Public, || web::to(handle))
+        .counted_in(Bucket::Other)
+        .documented(doc)
 }
 
 fn doc() -> Doc {

@@ -9,10 +9,14 @@ use uuid::Uuid;
 use crate::error::ApiError;
 use crate::layers::permission::{CurrentTenant, SignedIn};
 use crate::openapi::Doc;
+use crate::rate_limits::Bucket;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/api/auth/me", Access::Session, || web::to(handle)).documented(doc)
+    // Front ends ask on every page.
+    Endpoint::get("/api/auth/me", Access::Session, || web::to(handle))
+        .counted_in(Bucket::Other)
+        .documented(doc)
 }
 
 fn doc() -> Doc {

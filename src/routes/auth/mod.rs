@@ -1,5 +1,6 @@
 //! Accounts and sessions.
 
+mod failed_logins;
 pub mod login;
 pub mod logout;
 pub mod me;

@@ -1,3 +1,4 @@
 //! Invoices: a user's own, or for an admin the tenant's.
 
 pub mod get;
+pub mod pdf;

@@ -1,0 +1,157 @@
+//! Licences by the operator's hand: issued without an order, looked at, revoked. Called by the commands only.
+//!
+//! A licence's row is read anew for every activation and validation, so that a revocation holds from its commit on.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::decide::LicenceState;
+use super::messages::LicenceView;
+use super::store::{self, IssuedLicence};
+use crate::database::Database;
+use crate::database::tx::TenantTx;
+use crate::fault::Fault;
+use crate::identifiers::LicenceKey;
+use crate::order::Viewer;
+use crate::random;
+use crate::tenancy::TenantScope;
+
+/// Keys are drawn again where one is taken: of 36^12 that hardly ever happens once.
+const KEY_TRIES: u32 = 5;
+
+/// Ended activations that are shown.
+const ENDED_SHOWN: i64 = 20;
+
+/// A licence as the operator sees it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LicenceRecord {
+    #[serde(flatten)]
+    pub view: LicenceView,
+    pub owner_email: Option<String>,
+    /// Newest first, twenty at the most.
+    pub ended_activations: Vec<EndedActivation>,
+}
+
+/// A device that the licence was active on before.
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedActivation {
+    pub fingerprint: String,
+    pub device_name: Option<String>,
+    pub activated_at: DateTime<Utc>,
+    pub deactivated_at: DateTime<Utc>,
+}
+
+/// When an issued licence ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// As the product says.
+    OfProduct,
+    At(DateTime<Utc>),
+    AfterDays(i32),
+    Never,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    #[error("there is no such product")]
+    ProductNotFound,
+    #[error("it is a {0} product, and only a LICENCE product has licences")]
+    NotLicensed(String),
+    #[error("no user has this e-mail address")]
+    UserNotFound,
+    #[error("the licence would have expired before it begins")]
+    ExpiryPassed,
+    #[error("there is no such licence")]
+    LicenceNotFound,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Issues a licence of no order: to a user, or to whoever is given the key.
+pub async fn issue(
+    database: &Database,
+    now: DateTime<Utc>,
+    scope: &TenantScope,
+    sku: &str,
+    owner_email: Option<&str>,
+    expiry: Expiry,
+) -> Result<LicenceRecord, OperatorError> {
+    database
+        .write(scope, async |tx| {
+            let Some((product_id, kind, days)) = store::find_product(tx, sku).await? else {
+                return Ok(Err(OperatorError::ProductNotFound));
+            };
+            if kind != "LICENCE" {
+                return Ok(Err(OperatorError::NotLicensed(kind)));
+            }
+            let after = |days: i32| now + TimeDelta::days(i64::from(days));
+            let expires_at = match expiry {
+                Expiry::OfProduct => days.map(after),
+                Expiry::AfterDays(days) => Some(after(days)),
+                Expiry::At(time) => Some(time),
+                Expiry::Never => None,
+            };
+            if expires_at.is_some_and(|end| end <= now) {
+                return Ok(Err(OperatorError::ExpiryPassed));
+            }
+            let user_id = match owner_email {
+                None => None,
+                Some(email) => match store::find_user_id(tx, email).await? {
+                    Some(user_id) => Some(user_id),
+                    None => return Ok(Err(OperatorError::UserNotFound)),
+                },
+            };
+            for _ in 0..KEY_TRIES {
+                let (id, key) = (random::row_id(now), LicenceKey::generate());
+                let licence =
+                    IssuedLicence { id, key: &key, product_id, user_id, expires_at, created_at: now };
+                if store::insert_issued(tx, &licence).await? {
+                    return read(tx, *scope, &key, now).await;
+                }
+            }
+            Ok(Err(Fault::internal("no free licence key was found").into()))
+        })
+        .await
+}
+
+pub async fn show(
+    database: &Database,
+    now: DateTime<Utc>,
+    scope: &TenantScope,
+    key: &LicenceKey,
+) -> Result<LicenceRecord, OperatorError> {
+    database.read(scope, async |tx| read(tx, *scope, key, now).await).await?
+}
+
+/// Revokes a licence for good; its activation stays on record. Tells whether that changed anything.
+pub async fn revoke(
+    database: &Database,
+    now: DateTime<Utc>,
+    scope: &TenantScope,
+    key: &LicenceKey,
+) -> Result<(LicenceRecord, bool), OperatorError> {
+    database
+        .write(scope, async |tx| {
+            let changed = store::revoke(tx, key).await?;
+            Ok(read(tx, *scope, key, now).await?.map(|licence| (licence, changed)))
+        })
+        .await
+}
+
+async fn read(
+    tx: &mut TenantTx,
+    scope: TenantScope,
+    key: &LicenceKey,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Result<LicenceRecord, OperatorError>> {
+    let found: Option<LicenceState> = store::find(tx, &Viewer::of_platform(scope), key).await?;
+    let Some(licence) = found else { return Ok(Err(OperatorError::LicenceNotFound)) };
+    let owner_email = match licence.user_id {
+        Some(user_id) => store::owner_email(tx, user_id).await?,
+        None => None,
+    };
+    let ended_activations = store::ended_activations(tx, licence.id, ENDED_SHOWN).await?;
+    Ok(Ok(LicenceRecord { view: licence.view(now), owner_email, ended_activations }))
+}

@@ -1,0 +1,119 @@
+//! Publishing, as the operator's commands do it: a question before the file is carried to the store, and one statement
+//! after. In between there is nothing of the release that anyone could see, so an interrupted publication leaves none.
+
+use uuid::Uuid;
+
+use super::store;
+use super::views::ReleaseView;
+use crate::clock::Clock;
+use crate::database::Database;
+use crate::fault::Fault;
+use crate::page::{PageRequest, Position};
+use crate::stored_file::StoredFile;
+use crate::tenancy::TenantScope;
+
+/// Which release is meant.
+#[derive(Debug, Clone)]
+pub struct ReleaseName {
+    pub sku: String,
+    pub version: String,
+    pub channel: String,
+    pub platform: String,
+}
+
+/// Where a release goes: its product was found, and its version is free.
+#[derive(Debug, Clone)]
+pub struct PublishTarget {
+    scope: TenantScope,
+    product_id: Uuid,
+}
+
+impl PublishTarget {
+    pub fn tenant_id(&self) -> Uuid {
+        self.scope.tenant_id()
+    }
+}
+
+/// A release whose file lies in the store.
+#[derive(Debug, Clone)]
+pub struct NewRelease {
+    pub id: Uuid,
+    pub version: String,
+    pub channel: String,
+    pub platform: String,
+    pub file_name: String,
+    pub notes: Option<String>,
+    pub file: StoredFile,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error("there is no product {0}")]
+    ProductNotFound(String),
+    #[error("{0} is a SERVICE product: it has nothing to download")]
+    NothingToDownload(String),
+    #[error("this version is published already; a changed file needs a new version")]
+    AlreadyPublished,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Whether the release can be published, and where.
+pub async fn prepare(
+    database: &Database,
+    scope: TenantScope,
+    name: &ReleaseName,
+) -> Result<PublishTarget, PublishError> {
+    let found = database
+        .read(&scope, async |tx| {
+            let Some(product) = store::product(tx, &name.sku).await? else { return Ok(None) };
+            let published =
+                store::is_published(tx, product.id, &name.version, &name.channel, &name.platform).await?;
+            Ok(Some((product, published)))
+        })
+        .await?;
+    match found {
+        None => Err(PublishError::ProductNotFound(name.sku.clone())),
+        Some((product, _)) if product.kind == "SERVICE" => {
+            Err(PublishError::NothingToDownload(name.sku.clone()))
+        }
+        Some((_, true)) => Err(PublishError::AlreadyPublished),
+        Some((product, false)) => Ok(PublishTarget { scope, product_id: product.id }),
+    }
+}
+
+/// Publishes it, at once and as a whole. Of two that publish one version at the same time, one is refused.
+pub async fn publish(
+    database: &Database,
+    clock: &dyn Clock,
+    target: &PublishTarget,
+    release: &NewRelease,
+) -> Result<ReleaseView, PublishError> {
+    database
+        .write(&target.scope, async |tx| {
+            let published = store::publish(tx, target.product_id, release, clock.now()).await?;
+            Ok(published.ok_or(PublishError::AlreadyPublished))
+        })
+        .await
+}
+
+/// All published releases of a tenant, newest first.
+pub async fn list_all(database: &Database, scope: TenantScope) -> Result<Vec<ReleaseView>, Fault> {
+    const ROWS_AT_ONCE: u32 = 100;
+    let mut all = Vec::new();
+    let mut after: Option<Position> = None;
+    loop {
+        let page = PageRequest { limit: ROWS_AT_ONCE, after };
+        let page = database.read(&scope, async |tx| store::list(tx, &page).await).await?;
+        all.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// Whether the tenant has this release, published or not.
+pub async fn exists(database: &Database, scope: TenantScope, release_id: Uuid) -> Result<bool, Fault> {
+    database.read(&scope, async |tx| store::exists(tx, release_id).await).await
+}

@@ -1,0 +1,209 @@
+//! Tenants and their hosts, as the operator keeps them.
+//!
+//! Only the operator's commands call this. What it writes is announced by the tables' triggers, so that every process
+//! drops its cached hosts.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::TenantScope;
+use crate::database::Database;
+use crate::database::owner::{OwnerConnection, OwnerTx};
+use crate::fault::Fault;
+use crate::random;
+
+/// A tenant as the operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantRecord {
+    pub id: Uuid,
+    pub slug: String,
+    pub name: String,
+    pub active: bool,
+    /// Lines of the postal address on documents.
+    pub address: Vec<String>,
+    /// Every host, folded.
+    pub domains: Vec<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+impl TenantRecord {
+    /// The operator may work on any tenant, also on one that is switched off.
+    pub fn scope(&self) -> TenantScope {
+        TenantScope::proven(self.id)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct NewTenant {
+    pub slug: String,
+    pub name: String,
+    /// Folded as requests' hosts are.
+    pub domains: Vec<String>,
+    pub address: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    #[error("there is a tenant {0} already")]
+    SlugTaken(String),
+    #[error("there is no tenant {0}")]
+    NotFound(String),
+    /// Hosts, each with the slug of the tenant that has it.
+    #[error("{}", told(.0))]
+    HostsTaken(Vec<(String, String)>),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+fn told(hosts: &[(String, String)]) -> String {
+    let each =
+        hosts.iter().map(|(host, slug)| format!("the host {host} belongs to the tenant {slug} already"));
+    each.collect::<Vec<_>>().join("; ")
+}
+
+macro_rules! select_tenants {
+    ($which:literal) => {
+        concat!(
+            "SELECT t.id, t.slug, t.name, t.active, t.address,
+                    ARRAY(SELECT d.host FROM tenant_domains d WHERE d.tenant_id = t.id ORDER BY d.created_at, d.host)
+                        AS domains,
+                    t.created_at
+             FROM tenants t ",
+            $which
+        )
+    };
+}
+
+/// All tenants, by slug.
+pub async fn list(database: &Database) -> Result<Vec<TenantRecord>, Fault> {
+    Ok(sqlx::query_as(select_tenants!("ORDER BY t.slug")).fetch_all(database.pool()).await?)
+}
+
+/// The tenant of a slug: the operator's way to a [`TenantScope`].
+pub async fn find(database: &Database, slug: &str) -> Result<Option<TenantRecord>, Fault> {
+    let query = sqlx::query_as(select_tenants!("WHERE t.slug = $1"));
+    Ok(query.bind(slug).fetch_optional(database.pool()).await?)
+}
+
+/// Makes a tenant that is switched on, with its hosts; all or nothing.
+pub async fn create(
+    owner: &mut OwnerConnection,
+    now: DateTime<Utc>,
+    new: &NewTenant,
+) -> Result<TenantRecord, RegistryError> {
+    owner
+        .write(async |tx| {
+            let id = random::row_id(now);
+            let made = sqlx::query(
+                "INSERT INTO tenants (id, slug, name, address, created_at) VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (slug) DO NOTHING",
+            )
+            .bind(id)
+            .bind(&new.slug)
+            .bind(&new.name)
+            .bind(&new.address)
+            .bind(now)
+            .execute(tx.connection())
+            .await?;
+            if made.rows_affected() == 0 {
+                return Ok(Err(RegistryError::SlugTaken(new.slug.clone())));
+            }
+            let mut taken = Vec::new();
+            for host in &new.domains {
+                match insert_host(tx, id, host, now).await? {
+                    Some(slug) if slug != new.slug => taken.push((host.clone(), slug)),
+                    _ => {}
+                }
+            }
+            if !taken.is_empty() {
+                return Ok(Err(RegistryError::HostsTaken(taken)));
+            }
+            read(tx.connection(), &new.slug).await
+        })
+        .await
+}
+
+/// Switches a tenant on or off. Tells whether that changed anything.
+pub async fn set_active(
+    owner: &mut OwnerConnection,
+    slug: &str,
+    active: bool,
+) -> Result<(TenantRecord, bool), RegistryError> {
+    owner
+        .write(async |tx| {
+            let changed = sqlx::query("UPDATE tenants SET active = $2 WHERE slug = $1 AND active <> $2")
+                .bind(slug)
+                .bind(active)
+                .execute(tx.connection())
+                .await?
+                .rows_affected()
+                > 0;
+            Ok(read(tx.connection(), slug).await?.map(|tenant| (tenant, changed)))
+        })
+        .await
+}
+
+/// Gives a tenant one more host. Tells whether it had it already.
+pub async fn add_domain(
+    owner: &mut OwnerConnection,
+    now: DateTime<Utc>,
+    slug: &str,
+    host: &str,
+) -> Result<(TenantRecord, bool), RegistryError> {
+    owner
+        .write(async |tx| {
+            let tenant = match read(tx.connection(), slug).await? {
+                Ok(tenant) => tenant,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let taken_by = insert_host(tx, tenant.id, host, now).await?;
+            if let Some(other) = taken_by.filter(|other| other != slug) {
+                return Ok(Err(RegistryError::HostsTaken(vec![(host.to_owned(), other)])));
+            }
+            let changed = !tenant.domains.iter().any(|known| known == host);
+            Ok(read(tx.connection(), slug).await?.map(|tenant| (tenant, changed)))
+        })
+        .await
+}
+
+async fn read(
+    connection: &mut PgConnection,
+    slug: &str,
+) -> sqlx::Result<Result<TenantRecord, RegistryError>> {
+    let found: Option<TenantRecord> =
+        sqlx::query_as(select_tenants!("WHERE t.slug = $1")).bind(slug).fetch_optional(connection).await?;
+    Ok(found.ok_or_else(|| RegistryError::NotFound(slug.to_owned())))
+}
+
+/// Writes a host, and gives the slug of the tenant that has it where it is there already.
+async fn insert_host(
+    tx: &mut OwnerTx<'_>,
+    tenant_id: Uuid,
+    host: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<String>> {
+    tx.open_tenant(tenant_id).await?;
+    let made = sqlx::query(
+        "INSERT INTO tenant_domains (tenant_id, id, host, created_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (host) DO NOTHING",
+    )
+    .bind(tenant_id)
+    .bind(random::row_id(now))
+    .bind(host)
+    .bind(now)
+    .execute(tx.connection())
+    .await?;
+    if made.rows_affected() > 0 {
+        return Ok(None);
+    }
+    let holder: Option<(String,)> = sqlx::query_as(
+        "SELECT t.slug FROM tenant_domains d JOIN tenants t ON t.id = d.tenant_id WHERE d.host = $1",
+    )
+    .bind(host)
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(holder.map(|(slug,)| slug))
+}

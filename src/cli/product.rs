@@ -1,0 +1,235 @@
+//! `primetech product`: what a tenant sells.
+
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use clap::{Args, Subcommand, ValueEnum};
+use primetech_actors::catalogue::{self, Product, ProductKind, ProductWish, UpsertError, Upserted};
+use serde::Serialize;
+use stripe_types::Currency;
+
+use super::failure::{Checks, Failure};
+use super::output::{Record, Reply, Table, time, word, yes_or_no};
+use super::workplace::{Workplace, execute};
+use crate::input::rules::{self, Flaw};
+
+/// In the currency's minor unit: what Stripe takes at the most, and the table with it.
+const LARGEST_AMOUNT: i64 = 99_999_999;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Write one JSON document, for scripts
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: ProductCommand,
+}
+
+#[derive(Subcommand)]
+enum ProductCommand {
+    /// Make a product, or change what is given of one that is there. Orders keep what they were placed with
+    #[command(
+        after_help = "Examples:\n  primetech product upsert --tenant acme --sku editor-pro --kind LICENCE --name 'Editor Pro' \\\n      \
+                            --amount 4900 --currency USD --licence-days 365\n  \
+                            primetech product upsert --tenant acme --sku editor-pro --amount 5900\n  \
+                            primetech product upsert --tenant acme --sku editor-pro --inactive"
+    )]
+    Upsert(UpsertArguments),
+    /// List all products of a tenant
+    #[command(after_help = "Example:\n  primetech product list --tenant acme")]
+    List(ListArguments),
+}
+
+#[derive(Args)]
+struct ListArguments {
+    /// The tenant's short name
+    #[arg(long, value_name = "SLUG")]
+    tenant: String,
+}
+
+#[derive(Args)]
+struct UpsertArguments {
+    /// The tenant's short name
+    #[arg(long, value_name = "SLUG")]
+    tenant: String,
+    /// The product's code, by which it is found again
+    #[arg(long)]
+    sku: String,
+    /// What its buyer gets. Cannot be changed once anything hangs on the product
+    #[arg(long, value_enum, ignore_case = true)]
+    kind: Option<KindArgument>,
+    /// The name on pages and documents
+    #[arg(long)]
+    name: Option<String>,
+    /// The price of one, in the currency's minor unit: 4900 is 49.00 USD, or 4900 JPY
+    #[arg(long, value_parser = clap::value_parser!(i64).range(0..=LARGEST_AMOUNT))]
+    amount: Option<i64>,
+    /// Of three letters, as in USD
+    #[arg(long)]
+    currency: Option<String>,
+    /// How many days a licence is valid from its payment on
+    #[arg(long, value_name = "N", conflicts_with = "licence_forever",
+          value_parser = clap::value_parser!(i32).range(1..=36_500))]
+    licence_days: Option<i32>,
+    /// Licences do not end
+    #[arg(long)]
+    licence_forever: bool,
+    /// It can be bought (a new one can)
+    #[arg(long, conflicts_with = "inactive")]
+    active: bool,
+    /// It cannot be bought any more
+    #[arg(long)]
+    inactive: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum KindArgument {
+    #[value(name = "LICENCE")]
+    Licence,
+    #[value(name = "DOWNLOAD")]
+    Download,
+    #[value(name = "SERVICE")]
+    Service,
+}
+
+impl From<KindArgument> for ProductKind {
+    fn from(kind: KindArgument) -> Self {
+        match kind {
+            KindArgument::Licence => Self::Licence,
+            KindArgument::Download => Self::Download,
+            KindArgument::Service => Self::Service,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Done<'a> {
+    #[serde(flatten)]
+    product: &'a Product,
+    outcome: Upserted,
+}
+
+pub(super) fn run(arguments: Arguments) -> ExitCode {
+    execute(arguments.json, async {
+        match arguments.command {
+            ProductCommand::Upsert(wish) => upsert(&wish).await,
+            ProductCommand::List(ListArguments { tenant }) => list(&tenant).await,
+        }
+    })
+}
+
+async fn upsert(arguments: &UpsertArguments) -> Result<Reply, Failure> {
+    let wish = checked(arguments)?;
+    let workplace = Workplace::open().await?;
+    let tenant = workplace.tenant(&arguments.tenant).await?;
+    let (product, outcome) =
+        catalogue::upsert(&workplace.database, workplace.now(), &tenant.scope(), &wish).await?;
+    let note = match outcome {
+        Upserted::Created => "the product is new",
+        Upserted::Updated => "the product was changed; orders keep what they were placed with",
+        Upserted::Unchanged => "the product was so already",
+    };
+    Ok(Reply::new(&Done { product: &product, outcome }, text(&product))?.note(note))
+}
+
+fn checked(arguments: &UpsertArguments) -> Result<ProductWish, Failure> {
+    let mut checks = Checks::new();
+    let sku = checks.value("--sku", &arguments.sku, rules::sku);
+    let name = checks.optional("--name", arguments.name.as_deref(), rules::text(1..=250));
+    let currency = checks.optional("--currency", arguments.currency.as_deref(), payable_currency);
+    let wish = || {
+        let licence_days =
+            if arguments.licence_forever { Some(None) } else { arguments.licence_days.map(Some) };
+        Some(ProductWish {
+            sku: sku?,
+            kind: arguments.kind.map(ProductKind::from),
+            name: name?,
+            unit_amount: arguments.amount,
+            currency: currency?,
+            active: if arguments.inactive { Some(false) } else { arguments.active.then_some(true) },
+            licence_days,
+        })
+    };
+    let wish = wish();
+    checks.finish(wish)
+}
+
+/// One that Stripe knows: another would make a product that nobody can pay.
+fn payable_currency(text: &str) -> Result<String, Flaw> {
+    let currency = rules::currency(&text.to_ascii_uppercase())?;
+    match Currency::from_str(&currency.to_ascii_lowercase()) {
+        Ok(Currency::Unknown(_)) => Err("must be a currency that Stripe takes".into()),
+        Ok(_) => Ok(currency),
+    }
+}
+
+async fn list(slug: &str) -> Result<Reply, Failure> {
+    let workplace = Workplace::open().await?;
+    let tenant = workplace.tenant(slug).await?;
+    let products = catalogue::list(&workplace.database, &tenant.scope()).await?;
+    let mut table =
+        Table::new(&["SKU", "KIND", "NAME", ">MINOR UNITS", "CURRENCY", "ACTIVE", "LICENCE ENDS", "CHANGED"]);
+    for product in &products {
+        table.row([
+            product.sku.clone(),
+            word(&product.kind),
+            product.name.clone(),
+            product.unit_amount.to_string(),
+            product.currency.clone(),
+            yes_or_no(product.active),
+            licence_ends(product),
+            time(product.updated_at),
+        ]);
+    }
+    Ok(Reply::new(&products, table.text("no products"))?)
+}
+
+fn text(product: &Product) -> String {
+    Record::new()
+        .with("sku", &product.sku)
+        .with("kind", word(&product.kind))
+        .with("name", &product.name)
+        .with("price", format!("{} {} (minor units)", product.unit_amount, product.currency))
+        .with("active", yes_or_no(product.active))
+        .with("licence ends", licence_ends(product))
+        .with("id", product.id.to_string())
+        .with("changed", time(product.updated_at))
+        .text()
+}
+
+fn licence_ends(product: &Product) -> String {
+    match (product.kind, product.licence_days) {
+        (ProductKind::Licence, Some(days)) => format!("after {days} days"),
+        (ProductKind::Licence, None) => "never".to_owned(),
+        _ => String::new(),
+    }
+}
+
+impl From<UpsertError> for Failure {
+    fn from(error: UpsertError) -> Self {
+        match error {
+            UpsertError::Incomplete(names) => {
+                let arguments = names.into_iter().map(|name| {
+                    let name = match name {
+                        "kind" => "--kind",
+                        "name" => "--name",
+                        "amount" => "--amount",
+                        _ => "--currency",
+                    };
+                    (name, "is needed: the product is new".to_owned())
+                });
+                Self::Arguments(arguments.collect())
+            }
+            UpsertError::CurrencyWithoutAmount => {
+                Self::argument("--amount", "is needed: a price of one currency is not the same in another")
+            }
+            UpsertError::DaysWithoutLicence => {
+                Self::argument("--licence-days", "is for products of the kind LICENCE only")
+            }
+            UpsertError::Fault(fault) => fault.into(),
+            refusal @ UpsertError::KindIsFixed { .. } => {
+                Self::Refused(format!("the kind cannot be changed: {refusal}"))
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! `primetech tenant`: the shops of this installation, and the hosts they are reached by.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use primetech_actors::tenancy::registry::{self, NewTenant, RegistryError, TenantRecord};
+use serde::Serialize;
+
+use super::failure::{Checks, Failure};
+use super::output::{Record, Reply, Table, time, yes_or_no};
+use super::workplace::{Workplace, execute, no_tenant};
+use crate::input::rules::{self, Flaw};
+use crate::layers::host;
+
+/// What fits at the head of a document.
+const MOST_ADDRESS_LINES: usize = 8;
+const LONGEST_ADDRESS_LINE: usize = 100;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Write one JSON document, for scripts
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: TenantCommand,
+}
+
+#[derive(Subcommand)]
+enum TenantCommand {
+    /// Make a tenant, which is switched on at once
+    #[command(
+        after_help = "Example:\n  primetech tenant create acme --name 'Acme Ltd' --domain shop.acme.com \\\n      \
+                            --address '1 Main Street' --address 'Springfield'"
+    )]
+    Create(NewTenantArguments),
+    /// List all tenants
+    #[command(after_help = "Example:\n  primetech tenant list --json | jq -r '.[].slug'")]
+    List,
+    /// Switch a tenant on
+    #[command(after_help = "Example:\n  primetech tenant activate acme")]
+    Activate(SlugArgument),
+    /// Switch a tenant off: its hosts answer 403 TENANT_INACTIVE, nothing of it is lost
+    #[command(
+        after_help = "Example:\n  primetech tenant deactivate acme\n\nAll serving processes follow within a second."
+    )]
+    Deactivate(SlugArgument),
+    /// Give a tenant one more host
+    #[command(after_help = "Example:\n  primetech tenant add-domain acme www.acme.com")]
+    AddDomain(DomainArguments),
+}
+
+#[derive(Args)]
+struct SlugArgument {
+    /// The tenant's short name
+    slug: String,
+}
+
+#[derive(Args)]
+struct NewTenantArguments {
+    /// A short name: 1 to 63 of a-z 0-9 and -, never changed later
+    slug: String,
+    /// The name on documents and mails
+    #[arg(long)]
+    name: String,
+    /// A host that the tenant is reached by; may be repeated
+    #[arg(long = "domain", value_name = "HOST")]
+    domains: Vec<String>,
+    /// A line of the postal address on documents; may be repeated
+    #[arg(long = "address", value_name = "LINE")]
+    address: Vec<String>,
+}
+
+#[derive(Args)]
+struct DomainArguments {
+    /// The tenant's short name
+    slug: String,
+    /// The host, without a scheme and path
+    host: String,
+}
+
+/// A tenant, and whether the command changed it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Changed<'a> {
+    #[serde(flatten)]
+    tenant: &'a TenantRecord,
+    changed: bool,
+}
+
+pub(super) fn run(arguments: Arguments) -> ExitCode {
+    execute(arguments.json, async {
+        match arguments.command {
+            TenantCommand::Create(new) => create(&new).await,
+            TenantCommand::List => list().await,
+            TenantCommand::Activate(SlugArgument { slug }) => set_active(&slug, true).await,
+            TenantCommand::Deactivate(SlugArgument { slug }) => set_active(&slug, false).await,
+            TenantCommand::AddDomain(DomainArguments { slug, host }) => add_domain(&slug, &host).await,
+        }
+    })
+}
+
+async fn create(arguments: &NewTenantArguments) -> Result<Reply, Failure> {
+    let new = checked(arguments)?;
+    let mut workplace = Workplace::open_to_write_tenants().await?;
+    let now = workplace.now();
+    let tenant = registry::create(&mut workplace.owner, now, &new).await?;
+    let reply = Reply::new(&tenant, text(&tenant))?;
+    Ok(if tenant.domains.is_empty() {
+        reply.note("no host leads to it yet: see `primetech tenant add-domain --help`")
+    } else {
+        reply
+    })
+}
+
+fn checked(arguments: &NewTenantArguments) -> Result<NewTenant, Failure> {
+    let mut checks = Checks::new();
+    let slug = checks.value("<SLUG>", &arguments.slug, slug);
+    let name = checks.value("--name", &arguments.name, rules::text(1..=200));
+    let domains = checks.each("--domain", &arguments.domains, host);
+    let address = checks.each("--address", &arguments.address, rules::text(1..=LONGEST_ADDRESS_LINE));
+    if arguments.address.len() > MOST_ADDRESS_LINES {
+        checks.fault("--address", format!("must be given at most {MOST_ADDRESS_LINES} times"));
+    }
+    let new = || {
+        let mut domains = domains?;
+        domains.sort();
+        domains.dedup();
+        Some(NewTenant { slug: slug?, name: name?, domains, address: address? })
+    };
+    let new = new();
+    checks.finish(new)
+}
+
+async fn list() -> Result<Reply, Failure> {
+    let workplace = Workplace::open().await?;
+    let tenants = registry::list(&workplace.database).await?;
+    let mut table = Table::new(&["SLUG", "NAME", "ACTIVE", "HOSTS", "CREATED"]);
+    for tenant in &tenants {
+        table.row([
+            tenant.slug.clone(),
+            tenant.name.clone(),
+            yes_or_no(tenant.active),
+            tenant.domains.join(", "),
+            time(tenant.created_at),
+        ]);
+    }
+    Ok(Reply::new(&tenants, table.text("no tenants"))?)
+}
+
+async fn set_active(slug: &str, active: bool) -> Result<Reply, Failure> {
+    let mut workplace = Workplace::open_to_write_tenants().await?;
+    let (tenant, changed) = registry::set_active(&mut workplace.owner, slug, active).await?;
+    let state = if active { "on" } else { "off" };
+    let already = if changed { "" } else { " already" };
+    let note = format!("{} is switched {state}{already}", tenant.slug);
+    Ok(Reply::new(&Changed { tenant: &tenant, changed }, text(&tenant))?.note(note))
+}
+
+async fn add_domain(slug: &str, named: &str) -> Result<Reply, Failure> {
+    let mut checks = Checks::new();
+    let host = checks.value("<HOST>", named, host);
+    let host = checks.finish(host)?;
+    let mut workplace = Workplace::open_to_write_tenants().await?;
+    let now = workplace.now();
+    let (tenant, changed) = registry::add_domain(&mut workplace.owner, now, slug, &host).await?;
+    let has = if changed { "has now" } else { "had already" };
+    let note = format!("{} {has} the host {host}", tenant.slug);
+    Ok(Reply::new(&Changed { tenant: &tenant, changed }, text(&tenant))?.note(note))
+}
+
+fn text(tenant: &TenantRecord) -> String {
+    Record::new()
+        .with("slug", &tenant.slug)
+        .with("name", &tenant.name)
+        .with("active", yes_or_no(tenant.active))
+        .with("hosts", tenant.domains.join(", "))
+        .with("address", tenant.address.join(", "))
+        .with("id", tenant.id.to_string())
+        .with("created", time(tenant.created_at))
+        .text()
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::NotFound(slug) => no_tenant(&slug),
+            RegistryError::Fault(fault) => fault.into(),
+            refusal => Self::refused(refusal),
+        }
+    }
+}
+
+/// As the table's constraint has it.
+fn slug(text: &str) -> Result<String, Flaw> {
+    let fits = (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("must be 1 to 63 of a-z 0-9 and -, and neither begin nor end with -".into())
+    }
+}
+
+/// As requests' hosts are folded, so that the two meet.
+fn host(text: &str) -> Result<String, Flaw> {
+    host::fold(text).ok_or_else(|| {
+        "must be a host name such as shop.example.com, in ASCII (xn--…), without a scheme and path".into()
+    })
+}

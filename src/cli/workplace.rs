@@ -1,0 +1,79 @@
+//! What the operator's commands work with: the database of `DATABASE_URL`, at this program's schema.
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use primetech_actors::clock::{SharedClock, SystemClock};
+use primetech_actors::database::Database;
+use primetech_actors::database::owner::OwnerConnection;
+use primetech_actors::tenancy::registry::{self, TenantRecord};
+
+use super::failure::Failure;
+use super::output::{self, Reply};
+use crate::config::database_url;
+use crate::schema::check_version;
+
+/// A command does one thing after the other; the second is for what it has a domain actor do.
+const CONNECTIONS: u32 = 2;
+
+pub(super) struct Workplace {
+    /// Works under the application's role, as the server does.
+    pub database: Database,
+    /// Works under the role of the URL, for what the application may only read.
+    pub owner: OwnerConnection,
+    pub clock: SharedClock,
+}
+
+impl Workplace {
+    /// Connects, within a few seconds or not at all. Needs no variable but `DATABASE_URL`.
+    pub async fn open() -> Result<Self, Failure> {
+        let url = database_url()?;
+        let mut owner = OwnerConnection::connect(&url).await?;
+        check_version(owner.schema_version().await?)?;
+        let database = Database::connect_lazy(&url, CONNECTIONS).map_err(Failure::refused)?;
+        Ok(Self { database, owner, clock: Arc::new(SystemClock) })
+    }
+
+    /// The same, for a command that writes tenants.
+    pub async fn open_to_write_tenants() -> Result<Self, Failure> {
+        let mut workplace = Self::open().await?;
+        if workplace.owner.owns_tenants().await? {
+            Ok(workplace)
+        } else {
+            Err(Failure::refused(
+                "the role of DATABASE_URL may not write tenants: take the role that ran the migrations",
+            ))
+        }
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The tenant that `--tenant` names.
+    pub async fn tenant(&self, slug: &str) -> Result<TenantRecord, Failure> {
+        registry::find(&self.database, slug).await?.ok_or_else(|| no_tenant(slug))
+    }
+}
+
+pub(super) fn no_tenant(slug: &str) -> Failure {
+    Failure::Refused(format!("there is no tenant {}: see `primetech tenant list`", output::plain(slug)))
+}
+
+/// Runs a command to its end, writes its reply, and gives its exit code.
+pub(super) fn execute(as_json: bool, work: impl Future<Output = Result<Reply, Failure>>) -> ExitCode {
+    let replied = actix_web::rt::System::new().block_on(work).and_then(|reply| {
+        reply.print(as_json)?;
+        Ok(reply.is_success())
+    });
+    match replied {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            output::say(&failure.to_string());
+            failure.exit_code()
+        }
+    }
+}

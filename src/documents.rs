@@ -1,0 +1,111 @@
+//! The PDFs of invoices and receipts: printed and stored when someone first asks for one, then found.
+//!
+//! Stands between the domain that records documents, the printer and the store, and holds no transaction while either
+//! works. Two processes that print the same document make the same bytes under the same key, and one row of them.
+
+use std::sync::Arc;
+
+use actix_web::web;
+use primetech_actors::ask::ask;
+use primetech_actors::document::{
+    DocumentSubject, FindDocument, FoundDocument, PaperSize, RecordDocument, SellerRecord, ToPrint,
+    document_id,
+};
+use primetech_actors::order::Viewer;
+use primetech_actors::stored_file::{StoredFile, object_key};
+use primetech_actors::system::Actors;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use crate::error::{ApiError, Code};
+use crate::integrations::pdf::{LAYOUT, Paper, Pdf, PrintError, Printer, Seller};
+use crate::integrations::storage::{SignedUrl, Storage, Terms};
+
+const PDF: &str = "application/pdf";
+
+/// Prints, stores and finds documents. Cheap to clone.
+#[derive(Clone)]
+pub struct Documents {
+    printer: Printer,
+    storage: Storage,
+    /// Printing takes a core; the rest waits its turn, off the threads that serve.
+    presses: Arc<Semaphore>,
+}
+
+impl Documents {
+    pub fn new(printer: Printer, storage: Storage, presses: usize) -> Self {
+        Self { printer, storage, presses: Arc::new(Semaphore::new(presses)) }
+    }
+
+    /// A URL to the document of the subject's present state, or `NOT_FOUND` where the viewer may not see it.
+    pub async fn deliver(
+        &self,
+        actors: &Actors,
+        viewer: Viewer,
+        subject: DocumentSubject,
+        terms: Terms,
+    ) -> Result<SignedUrl, ApiError> {
+        let file_name = file_name(&subject);
+        let file = self.file(actors, viewer, subject).await?;
+        Ok(self.storage.presign_download(&file, &file_name, PDF, terms).await?)
+    }
+
+    async fn file(
+        &self,
+        actors: &Actors,
+        viewer: Viewer,
+        subject: DocumentSubject,
+    ) -> Result<StoredFile, ApiError> {
+        let scope = viewer.scope;
+        let find = FindDocument { viewer, subject: subject.clone(), layout: LAYOUT };
+        let found = ask(actors.documents.of(&scope), find).await?;
+        let FoundDocument { stored, printed, seller, revision } =
+            found.ok_or_else(|| ApiError::new(Code::NotFound))?;
+        if let Some(stored) = &stored
+            && self.storage.holds(stored).await?
+        {
+            return Ok(stored.clone());
+        }
+        let pdf = self.print(seller, printed).await?;
+        let sha256 = Sha256::digest(&pdf.bytes).into();
+        let id = document_id(&scope, &subject, &revision, &sha256);
+        let file = StoredFile {
+            bucket: self.storage.bucket().to_owned(),
+            object_key: object_key::of_document(scope.tenant_id(), id),
+            size_bytes: i64::try_from(pdf.bytes.len()).map_err(ApiError::internal)?,
+            sha256,
+        };
+        if let Some(lost) = stored
+            && lost != file
+        {
+            return Err(ApiError::internal("a stored document is gone and can no longer be made the same"));
+        }
+        self.storage.put(&file.object_key, PDF, pdf.bytes).await?;
+        let record = RecordDocument { scope, subject, revision, id, file };
+        Ok(ask(actors.documents.of(&scope), record).await?)
+    }
+
+    async fn print(&self, seller: SellerRecord, printed: ToPrint) -> Result<Pdf, ApiError> {
+        let _press = self.presses.acquire().await.map_err(ApiError::internal)?;
+        let printer = self.printer.clone();
+        let pdf = web::block(move || print(&printer, seller, &printed)).await.map_err(ApiError::internal)?;
+        pdf.map_err(ApiError::internal)
+    }
+}
+
+/// What a subject's document is saved as.
+pub fn file_name(subject: &DocumentSubject) -> String {
+    format!("{}.pdf", subject.number())
+}
+
+fn print(printer: &Printer, seller: SellerRecord, printed: &ToPrint) -> Result<Pdf, PrintError> {
+    let paper = match seller.paper {
+        PaperSize::A4 => Paper::A4,
+        PaperSize::Letter => Paper::Letter,
+    };
+    let seller = Seller { name: seller.name, address: seller.address };
+    match printed {
+        ToPrint::Invoice(invoice) => printer.invoice(paper, &seller, invoice),
+        ToPrint::Receipt(receipt, invoice) => printer.receipt(paper, &seller, receipt, invoice),
+    }
+}

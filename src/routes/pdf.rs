@@ -1,0 +1,46 @@
+//! What the PDFs of invoices and receipts have in common.
+
+use actix_web::HttpResponse;
+use chrono::{DateTime, Utc};
+use primetech_actors::document::DocumentSubject;
+use primetech_actors::order::Viewer;
+use primetech_actors::session::Session;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::State;
+use crate::documents::file_name;
+use crate::error::{ApiError, Code};
+use crate::integrations::storage::{Terms, USUAL_TTL};
+use crate::openapi::Doc;
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SignedPdf {
+    #[schema(example = "https://files.example/private/tenants/…?X-Amz-Signature=…")]
+    url: String,
+    expires_at: DateTime<Utc>,
+    #[schema(example = "INV-2026-000042.pdf")]
+    file_name: String,
+}
+
+pub(super) fn doc(summary: &'static str) -> Doc {
+    Doc::new(summary)
+        .about(
+            "Made and stored at the first call of each state, so that it says what is paid; signed anew at each. The \
+             URL is good for 10 minutes, for whoever has it.",
+        )
+        .answers::<SignedPdf>(200, "The URL.")
+        .refuses(&[Code::NotFound, Code::StorageUnavailable])
+}
+
+pub(super) async fn answer(
+    state: &State,
+    session: &Session,
+    subject: DocumentSubject,
+) -> Result<HttpResponse, ApiError> {
+    let terms = Terms { now: state.actors.clock.now(), ttl: USUAL_TTL };
+    let file_name = file_name(&subject);
+    let signed = state.documents.deliver(&state.actors, Viewer::from(session), subject, terms).await?;
+    Ok(HttpResponse::Ok().json(SignedPdf { url: signed.url, expires_at: signed.expires_at, file_name }))
+}

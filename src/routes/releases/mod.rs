@@ -1,0 +1,3 @@
+//! What a shop has published.
+
+pub mod list;
