@@ -134,10 +134,10 @@ async fn who_is_signed_in_is_told_with_the_shop() {
     let shop = Shop::open().await;
     let body = json!({"email": "Jane@Example.com", "password": PASSWORD, "name": "Jane"});
     let registered = shop.post(0, ACME, "/api/auth/register", &body).await.expect(201);
-    let visitor = Visitor { host: ACME, cookie: cookie_of(&registered), email: "jane@example.com".to_owned() };
+    let visitor =
+        Visitor { host: ACME, cookie: cookie_of(&registered), email: "jane@example.com".to_owned() };
     let me = shop.get_as(&visitor, "/api/auth/me").await.expect(200).json();
-    let tenant =
-        json!({"id": "00000000-0000-7000-8000-000000000002", "slug": "acme", "name": "Acme"});
+    let tenant = json!({"id": "00000000-0000-7000-8000-000000000002", "slug": "acme", "name": "Acme"});
     assert_eq!(me, json!({"user": registered.json()["user"], "tenant": tenant}));
     let user = &me["user"];
     assert_eq!((&user["email"], &user["name"]), (&json!("jane@example.com"), &json!("Jane")));

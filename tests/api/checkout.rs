@@ -179,9 +179,15 @@ async fn prices_are_the_catalogues_whatever_is_sent() {
     let started = shop.post_as(0, &buyer, "/api/checkout/start", &body).await.expect(201).json();
     let item = json!({"sku": "editor", "name": "Editor", "quantity": 2, "unitAmount": 4900, "total": 9800});
     let (order, invoice) = (&started["order"], &started["invoice"]);
-    assert_eq!((&order["items"], &order["total"], &order["currency"]), (&json!([item]), &json!(9800), &json!("USD")));
+    assert_eq!(
+        (&order["items"], &order["total"], &order["currency"]),
+        (&json!([item]), &json!(9800), &json!("USD"))
+    );
     assert_eq!((&invoice["lines"], &invoice["orderNumber"]), (&order["items"], &order["number"]));
-    assert_eq!((&invoice["subtotal"], &invoice["tax"], &invoice["total"]), (&json!(9800), &json!(0), &json!(9800)));
+    assert_eq!(
+        (&invoice["subtotal"], &invoice["tax"], &invoice["total"]),
+        (&json!(9800), &json!(0), &json!(9800))
+    );
     let session = shop.provider_session(&started).await;
     assert_eq!((&session["amount_total"], &session["currency"]), (&json!(9800), &json!("usd")));
     // What changes in the catalogue later does not change what was ordered.
@@ -208,7 +214,10 @@ async fn the_provider_is_told_whose_order_it_is_and_where_to_go_back_to() {
     let started = shop.post_as(0, &buyer, "/api/checkout/start", &body).await.expect(201).json();
     let session = shop.provider_session(&started).await;
     assert_eq!((&session["success_url"], &session["cancel_url"]), (&json!(success), &json!(cancel)));
-    assert_eq!((&session["id"], &session["url"]), (&started["checkout"]["sessionId"], &started["checkout"]["url"]));
+    assert_eq!(
+        (&session["id"], &session["url"]),
+        (&started["checkout"]["sessionId"], &started["checkout"]["url"])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,8 +230,10 @@ async fn a_cart_has_1_to_50_items_of_1_to_999() {
          FROM tenants t, generate_series(1, 51) AS n",
     )
     .await;
-    let cart = |count: usize| (1..=count).map(|n| json!({"sku": format!("small-{n}"), "quantity": 1})).collect();
-    let start = async |items: Value| shop.post_as(0, &buyer, "/api/checkout/start", &json!({"items": items})).await;
+    let cart =
+        |count: usize| (1..=count).map(|n| json!({"sku": format!("small-{n}"), "quantity": 1})).collect();
+    let start =
+        async |items: Value| shop.post_as(0, &buyer, "/api/checkout/start", &json!({"items": items})).await;
     let whole = start(cart(50)).await.expect(201).json();
     assert_eq!(whole["order"]["items"].as_array().unwrap().len(), 50);
     assert_eq!(start(cart(51)).await.expect(400).faulty_fields(), ["items"]);

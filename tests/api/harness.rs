@@ -166,7 +166,8 @@ impl Shop {
         let mail_folder = mail.path().to_str().unwrap();
         let store_endpoint = store.endpoint();
         let variables = variables(&database_url, stripe.base_url(), mail_folder, &store_endpoint, changes);
-        let instances: Vec<Instance> = (0..instances).map(|_| start(variables.clone(), Arc::clone(&clock))).collect();
+        let instances: Vec<Instance> =
+            (0..instances).map(|_| start(variables.clone(), Arc::clone(&clock))).collect();
         stripe.set_webhook_endpoint(&format!("http://{}/api/webhooks/stripe", instances[0].address)).unwrap();
         let pool = PgPool::connect(&database_url).await.unwrap();
         let http = reqwest::Client::new();

@@ -27,7 +27,8 @@ async fn send(shop: &Shop, who: Result<&Visitor, &str>, path: &str, key: &str, b
 }
 
 async fn forbid(shop: &Shop, table: &str, condition: &str) {
-    shop.execute(&format!("ALTER TABLE {table} ADD CONSTRAINT forbidden CHECK ({condition}) NOT VALID")).await;
+    shop.execute(&format!("ALTER TABLE {table} ADD CONSTRAINT forbidden CHECK ({condition}) NOT VALID"))
+        .await;
 }
 
 async fn allow(shop: &Shop, table: &str) {

@@ -81,8 +81,10 @@ async fn a_malformed_value_in_a_body_or_query_is_a_validation_error_that_names_i
             for value in [json!("?!"), json!(""), json!(7), json!({}), json!(["x"])] {
                 let mut body = content["example"].clone();
                 body[name] = value;
-                let answer =
-                    shop.send(0, method.clone(), DEMO, &path, &headers, Some(body.to_string())).await.expect(400);
+                let answer = shop
+                    .send(0, method.clone(), DEMO, &path, &headers, Some(body.to_string()))
+                    .await
+                    .expect(400);
                 assert_eq!(answer.faulty_fields(), [name.as_str()], "{path} {body}");
                 tried += 1;
             }

@@ -110,10 +110,14 @@ async fn a_licence_past_its_time_shows_as_expired_and_can_still_be_left() {
     let device = json!({"licKey": key, "fingerprint": "device-one"});
     shop.post(0, DEMO, "/api/licences/activate", &device).await.expect(201);
     shop.execute("UPDATE licences SET expires_at = now() - interval '1 second'").await;
-    let one = shop.get_as(&buyer, &format!("/api/licences/{key}")).await.expect(200).json()["licence"].clone();
+    let one =
+        shop.get_as(&buyer, &format!("/api/licences/{key}")).await.expect(200).json()["licence"].clone();
     let all = shop.get_as(&buyer, "/api/licences").await.expect(200).json();
     assert_eq!((&one["status"], &all["items"][0]), (&json!("EXPIRED"), &one));
-    assert_eq!((&one["maxActivations"], &one["activation"]["fingerprint"]), (&json!(1), &json!("device-one")));
+    assert_eq!(
+        (&one["maxActivations"], &one["activation"]["fingerprint"]),
+        (&json!(1), &json!("device-one"))
+    );
     let validated = shop.post(0, DEMO, "/api/licences/validate", &device).await.expect(200).json();
     let shown = json!({
         "key": key, "status": "EXPIRED", "productSku": "editor", "expiresAt": one["expiresAt"]
@@ -125,7 +129,8 @@ async fn a_licence_past_its_time_shows_as_expired_and_can_still_be_left() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_signing_key_signs_and_all_are_published() {
-    let (old, new) = ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "/+3b2dfV09HPzcvJx8XDwb+9u7m3tbOxr62rqaelo6E=");
+    let (old, new) =
+        ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "/+3b2dfV09HPzcvJx8XDwb+9u7m3tbOxr62rqaelo6E=");
     let both = format!("{new},{old}");
     // Two installations, whose tenants have the same ids.
     let before = Shop::open_as(1, &[("LICENCE_SIGNING_KEY", old)]).await;

@@ -39,7 +39,7 @@ impl List {
 /// One more row of every list.
 async fn add(shop: &Shop, visitor: &Visitor, number: usize) {
     shop.buy_licence(visitor).await;
-    shop.publish("demo", "editor", &format!("1.{number}"), "editor").await;
+    shop.publish("demo", "icons", &format!("1.{number}"), "icons").await;
     let booking = json!({"serviceSku": "call", "name": "Jane", "email": "jane@example.com"});
     shop.post(0, DEMO, "/api/bookings", &booking).await.expect(201);
 }
@@ -50,6 +50,8 @@ async fn every_list_is_paged_newest_first_and_stays_right_while_rows_are_added()
     // An administrator who buys has something in every list.
     let visitor = shop.register(DEMO).await;
     shop.make_admin(&visitor).await;
+    let icons = shop.check_out(&visitor, json!([{"sku": "icons", "quantity": 1}])).await;
+    shop.deliver(0, &shop.paid_event(&icons, "pi_icons")).await.expect(200);
     for number in 0..ROWS - 5 {
         add(&shop, &visitor, number).await;
     }

@@ -16,7 +16,10 @@ async fn a_customer_buys_a_licence_and_one_device_holds_it() {
         .check_out(&buyer, json!([{"sku": "editor", "quantity": 1}, {"sku": "icons", "quantity": 2}]))
         .await;
     assert_eq!(started["order"]["total"], 4900 + 2 * 1900);
-    assert_eq!((&started["order"]["status"], &started["order"]["receiptNumber"]), (&json!("PENDING"), &json!(null)));
+    assert_eq!(
+        (&started["order"]["status"], &started["order"]["receiptNumber"]),
+        (&json!("PENDING"), &json!(null))
+    );
     let me = shop.get_as(&buyer, "/api/auth/me").await.expect(200).json();
     assert_eq!(me["user"]["emailVerified"], false, "who is not verified may buy");
     assert_eq!(started["invoice"]["number"], "INV-2026-000001".replace("2026", &year(&started)));

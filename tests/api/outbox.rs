@@ -43,12 +43,14 @@ async fn a_reset_changes_the_password_and_ends_every_session() {
     let known = shop.post(0, DEMO, path, &json!({"email": user.email})).await.expect(202);
     let unknown = shop.post(0, DEMO, path, &json!({"email": "nobody@example.com"})).await.expect(202);
     assert_eq!((known.text.as_str(), unknown.text.as_str()), ("{}", "{}"));
-    let reset = || shop.mails().into_iter().find(|mail| mail.contains("https://front.example/reset-password?token="));
+    let reset =
+        || shop.mails().into_iter().find(|mail| mail.contains("https://front.example/reset-password?token="));
     until("the mail is there", async || reset().is_some()).await;
     let body = json!({"token": token_in(&reset().unwrap()), "password": "another battery staple horse"});
     shop.post(0, DEMO, "/api/auth/reset-password", &body).await.expect(204);
     for session in [&user, &elsewhere] {
-        until("the session has ended", async || shop.get_as(session, "/api/auth/me").await.status == 401).await;
+        until("the session has ended", async || shop.get_as(session, "/api/auth/me").await.status == 401)
+            .await;
     }
     shop.post(0, DEMO, "/api/auth/login", &json!({"email": user.email, "password": PASSWORD}))
         .await

@@ -95,7 +95,10 @@ async fn a_weak_new_password_is_a_field_error_and_leaves_the_token_good() {
     for weak in ["short", "password123", &visitor.email, &format!("my {local_part} 2031")] {
         let body = json!({"token": token, "password": weak});
         let refused = shop.post(0, DEMO, "/api/auth/reset-password", &body).await.expect(400);
-        assert_eq!((refused.code().as_str(), refused.faulty_fields()), ("VALIDATION_ERROR", vec!["password".into()]));
+        assert_eq!(
+            (refused.code().as_str(), refused.faulty_fields()),
+            ("VALIDATION_ERROR", vec!["password".into()])
+        );
     }
     // Nobody learns whose token it might be from one that is not good.
     let body = json!({"token": "A".repeat(43), "password": visitor.email});

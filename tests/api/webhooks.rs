@@ -179,7 +179,10 @@ async fn each_way_of_being_paid_is_paid() {
     ] {
         let (buyer, started) = started(&shop).await;
         shop.deliver(0, &shop.session_event(&started, kind, payment_status, "pi")).await.expect(200);
-        assert!(is(&state(&shop, &buyer, &started).await, "PAID", "PAID", &["ACTIVE"]), "{kind} {payment_status}");
+        assert!(
+            is(&state(&shop, &buyer, &started).await, "PAID", "PAID", &["ACTIVE"]),
+            "{kind} {payment_status}"
+        );
     }
     assert_eq!(shop.count("SELECT count(*) FROM receipts").await, 3);
 }
@@ -200,7 +203,8 @@ fn permutations(count: usize) -> Vec<Vec<usize>> {
 async fn in_whatever_order_events_come_and_however_often_the_effect_is_that_of_once_in_order() {
     let shop = Shop::open_with(2).await;
     let created = |started: &Value| dispute(started, "charge.dispute.created", "needs_response");
-    let closed = |status: &'static str| move |started: &Value| dispute(started, "charge.dispute.closed", status);
+    let closed =
+        |status: &'static str| move |started: &Value| dispute(started, "charge.dispute.closed", status);
     let paid = |started: &Value| shop.paid_event(started, "pi");
     let expired = |started: &Value| shop.session_event(started, "checkout.session.expired", "unpaid", "pi");
     let refunded = |started: &Value| refund(started, true, 4900);

@@ -51,7 +51,11 @@ impl Dev {
         let mut description = Value::Null;
         let pid = process.id();
         until("it is ready", Duration::from_secs(90), || {
-            assert!(process.try_wait().unwrap().is_none(), "{}", fs::read_to_string(folder.join("log")).unwrap());
+            assert!(
+                process.try_wait().unwrap().is_none(),
+                "{}",
+                fs::read_to_string(folder.join("log")).unwrap()
+            );
             let written = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
             description = written.unwrap_or_default();
             description.is_object() && is_served_by(pid, text(&description["apiBase"]))
@@ -72,7 +76,15 @@ impl Dev {
         shops.iter().find(|shop| shop["slug"] == slug).unwrap()
     }
 
-    async fn send(&self, base: &str, method: Method, shop: &Value, path: &str, cookie: &str, body: Value) -> Response {
+    async fn send(
+        &self,
+        base: &str,
+        method: Method,
+        shop: &Value,
+        path: &str,
+        cookie: &str,
+        body: Value,
+    ) -> Response {
         let request = self.http.request(method, format!("{base}{path}"));
         let request = request.header("host", text(&shop["host"])).header("cookie", cookie);
         let request = if body.is_null() { request } else { request.json(&body) };

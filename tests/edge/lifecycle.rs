@@ -46,7 +46,14 @@ fn it_is_ready_while_everything_but_the_database_is_away() {
         (format!("http://{nowhere}"), format!("redis://{nowhere}"), format!("smtp://{nowhere}"));
     let app = harness::start_with(
         limits(),
-        &[("S3_ENDPOINT", &store), ("STRIPE_API_BASE", &store), ("REDIS_URL", &redis), ("SMTP_URL", &mail), ("MAIL_DIR", ""), ("RATE_LIMIT", "on")],
+        &[
+            ("S3_ENDPOINT", &store),
+            ("STRIPE_API_BASE", &store),
+            ("REDIS_URL", &redis),
+            ("SMTP_URL", &mail),
+            ("MAIL_DIR", ""),
+            ("RATE_LIMIT", "on"),
+        ],
     );
     assert_eq!(ready(&app).status, 200);
     assert_eq!(app.get("/api/test/tenant").send().json()["slug"], "demo");

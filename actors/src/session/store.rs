@@ -268,7 +268,8 @@ struct MailTokenSql {
 const VERIFY_EMAIL: MailTokenSql = MailTokenSql {
     end_others: "UPDATE email_verification_tokens SET ended_at = $3
                  WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL",
-    insert: "INSERT INTO email_verification_tokens (tenant_id, id, user_id, token_hash, created_at, expires_at)
+    insert:
+        "INSERT INTO email_verification_tokens (tenant_id, id, user_id, token_hash, created_at, expires_at)
              SELECT $1, $2, $3, $4, $5, $6 WHERE $3::uuid IS NOT NULL",
     find_live: "SELECT u.email FROM email_verification_tokens t
                 JOIN users u ON u.tenant_id = t.tenant_id AND u.id = t.user_id
