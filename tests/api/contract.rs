@@ -237,8 +237,8 @@ fn rows(contract: &str) -> Vec<Row> {
 
 /// The last status that a text names.
 fn status_in(text: &str) -> Option<u16> {
-    let numbers = text.split(|it: char| !it.is_ascii_digit()).filter(|word| word.len() == 3);
-    numbers.last().and_then(|number| number.parse().ok())
+    let mut numbers = text.split(|it: char| !it.is_ascii_digit()).filter(|word| word.len() == 3);
+    numbers.next_back().and_then(|number| number.parse().ok())
 }
 
 #[test]

@@ -210,7 +210,9 @@ async fn in_whatever_order_events_come_and_however_often_the_effect_is_that_of_o
     let refunded = |started: &Value| refund(started, true, 4900);
     let partly = |started: &Value| refund(started, false, 900);
     let (won, lost) = (closed("won"), closed("lost"));
-    let histories: [(&[&dyn Fn(&Value) -> Value], &str, &str); 6] = [
+    // What happened, in its order; what the order and the licence are in the end.
+    type Making<'a> = &'a dyn Fn(&Value) -> Value;
+    let histories: [(&[Making<'_>], &str, &str); 6] = [
         (&[&expired, &paid], "PAID", "ACTIVE"),
         (&[&paid, &partly], "PAID", "ACTIVE"),
         (&[&paid, &partly, &refunded], "REFUNDED", "REVOKED"),
