@@ -3,6 +3,7 @@
 
 #[cfg(target_os = "linux")]
 mod orphans;
+mod patience;
 mod postgres;
 #[cfg(target_os = "linux")]
 mod postgres_as_root;
