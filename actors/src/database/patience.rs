@@ -19,8 +19,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const WAIT_WHILE_AWAY: Duration = Duration::from_millis(20);
 /// For how long an answer is good.
 const FRESH: Duration = Duration::from_millis(250);
-/// What a new connection may take before that counts as no answer.
-const PROBE_LIMIT: Duration = Duration::from_secs(2);
+/// What a new connection may take before that counts as no answer. Whoever refuses it is away at once; on a machine
+/// that has too much to do a connection takes seconds, and is no less there.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy)]
 struct Seen {
