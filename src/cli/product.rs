@@ -160,7 +160,9 @@ fn payable_currency(text: &str) -> Result<String, Flaw> {
     let currency = rules::currency(&text.to_ascii_uppercase())?;
     match Currency::from_str(&currency.to_ascii_lowercase()) {
         // The library's list lacks those of three decimals, which Stripe takes.
-        Ok(Currency::Unknown(_)) if decimals(&currency) != 3 => Err("must be a currency that Stripe takes".into()),
+        Ok(Currency::Unknown(_)) if decimals(&currency) != 3 => {
+            Err("must be a currency that Stripe takes".into())
+        }
         Ok(_) => Ok(currency),
     }
 }

@@ -149,8 +149,11 @@ impl Input {
         let limit = self.query("limit", rules::page_limit);
         let list = page::tag(&self.request.match_pattern().unwrap_or_default());
         let after = self.query("cursor", |text| page::parse_cursor(list, text));
-        Field::all((limit, after))
-            .map(|(limit, after)| PageRequest { list, limit: limit.unwrap_or(page::DEFAULT_LIMIT), after })
+        Field::all((limit, after)).map(|(limit, after)| PageRequest {
+            list,
+            limit: limit.unwrap_or(page::DEFAULT_LIMIT),
+            after,
+        })
     }
 
     /// Records a fault that only shows when several fields are looked at together.

@@ -45,7 +45,7 @@ pub async fn probe(transport: &MailTransport) -> Result<(), ProbeError> {
         }
         MailTransport::Directory(path) => {
             // One that is not there yet will be made beneath the first that is.
-            let there = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path);
+            let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(path);
             let file = there.join(format!(".doctor-{}", random::opaque_id().simple()));
             tokio::fs::write(&file, b"doctor").await?;
             tokio::fs::remove_file(&file).await?;

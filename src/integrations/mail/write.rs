@@ -180,12 +180,7 @@ fn what_happened(notice: &BookingNotice) -> String {
 }
 
 /// What the customer's calendar is told: to take a confirmed booking that has a time, and to drop it when cancelled.
-fn calendar_event(
-    notice: &BookingNotice,
-    shop: &str,
-    organizer: &str,
-    delivery: &Delivery,
-) -> Option<Event> {
+fn calendar_event(notice: &BookingNotice, shop: &str, organizer: &str, delivery: &Delivery) -> Option<Event> {
     let start = notice.booking.scheduled_for?;
     let method = match (notice.from, notice.to) {
         (_, BookingStatus::Confirmed) => Method::Publish,
