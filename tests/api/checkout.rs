@@ -169,6 +169,82 @@ async fn every_fault_of_a_checkout_is_named_and_nothing_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn prices_are_the_catalogues_whatever_is_sent() {
+    let shop = Shop::open().await;
+    let buyer = shop.register(DEMO).await;
+    let body = json!({
+        "items": [{"sku": "editor", "quantity": 2, "unitAmount": 1, "price": 1, "currency": "JPY", "name": "Free"}],
+        "total": 1, "currency": "JPY", "tenantId": "00000000-0000-7000-8000-000000000002"
+    });
+    let started = shop.post_as(0, &buyer, "/api/checkout/start", &body).await.expect(201).json();
+    let item = json!({"sku": "editor", "name": "Editor", "quantity": 2, "unitAmount": 4900, "total": 9800});
+    let (order, invoice) = (&started["order"], &started["invoice"]);
+    assert_eq!(
+        (&order["items"], &order["total"], &order["currency"]),
+        (&json!([item]), &json!(9800), &json!("USD"))
+    );
+    assert_eq!((&invoice["lines"], &invoice["orderNumber"]), (&order["items"], &order["number"]));
+    assert_eq!(
+        (&invoice["subtotal"], &invoice["tax"], &invoice["total"]),
+        (&json!(9800), &json!(0), &json!(9800))
+    );
+    let session = shop.provider_session(&started).await;
+    assert_eq!((&session["amount_total"], &session["currency"]), (&json!(9800), &json!("usd")));
+    // What changes in the catalogue later does not change what was ordered.
+    shop.execute("UPDATE products SET unit_amount = 1, name = 'Other' WHERE sku = 'editor'").await;
+    let path = format!("/api/orders/{}", order["number"].as_str().unwrap());
+    assert_eq!(shop.get_as(&buyer, &path).await.expect(200).json()["order"], *order);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_provider_is_told_whose_order_it_is_and_where_to_go_back_to() {
+    let shop = Shop::open().await;
+    let buyer = shop.register(ACME).await;
+    let items = json!([{"sku": "editor", "quantity": 1}]);
+    let usual = shop.check_out(&buyer, items.clone()).await;
+    let session = shop.provider_session(&usual).await;
+    assert_eq!(session["client_reference_id"], usual["order"]["id"]);
+    assert_eq!(session["metadata"]["orderId"], usual["order"]["id"]);
+    assert_eq!(session["metadata"]["tenantId"], "00000000-0000-7000-8000-000000000002");
+    for name in ["success_url", "cancel_url"] {
+        assert!(session[name].as_str().unwrap().starts_with("https://front.example/"), "{session}");
+    }
+    let (success, cancel) = ("https://shop.example/thanks?a=b", "http://localhost:3000/cart");
+    let body = json!({"items": items, "successUrl": success, "cancelUrl": cancel});
+    let started = shop.post_as(0, &buyer, "/api/checkout/start", &body).await.expect(201).json();
+    let session = shop.provider_session(&started).await;
+    assert_eq!((&session["success_url"], &session["cancel_url"]), (&json!(success), &json!(cancel)));
+    assert_eq!(
+        (&session["id"], &session["url"]),
+        (&started["checkout"]["sessionId"], &started["checkout"]["url"])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cart_has_1_to_50_items_of_1_to_999() {
+    let shop = Shop::open().await;
+    let buyer = shop.register(DEMO).await;
+    shop.execute(
+        "INSERT INTO products (tenant_id, id, sku, kind, name, unit_amount, currency, created_at, updated_at)
+         SELECT t.id, gen_random_uuid(), 'small-' || n, 'DOWNLOAD', 'Small', 1, 'USD', now(), now()
+         FROM tenants t, generate_series(1, 51) AS n",
+    )
+    .await;
+    let cart =
+        |count: usize| (1..=count).map(|n| json!({"sku": format!("small-{n}"), "quantity": 1})).collect();
+    let start =
+        async |items: Value| shop.post_as(0, &buyer, "/api/checkout/start", &json!({"items": items})).await;
+    let whole = start(cart(50)).await.expect(201).json();
+    assert_eq!(whole["order"]["items"].as_array().unwrap().len(), 50);
+    assert_eq!(start(cart(51)).await.expect(400).faulty_fields(), ["items"]);
+    for quantity in [json!(0), json!(1000), json!(-1), json!(1.5), json!("1"), json!(null)] {
+        let refused = start(json!([{"sku": "small-1", "quantity": quantity}])).await.expect(400);
+        assert_eq!(refused.faulty_fields(), ["items[0].quantity"], "{quantity}");
+    }
+    start(json!([{"sku": "small-1", "quantity": 999}])).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_a_dead_process_held_is_taken_over_and_an_old_one_starts_anew() {
     let shop = Shop::open().await;
     let buyer = shop.register(DEMO).await;

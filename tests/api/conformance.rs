@@ -1,5 +1,6 @@
 //! Holds every answer that any test of this crate gets against the OpenAPI document: its status is described, its body
 //! has the shape described there and no field beyond, and a refusal's code is one that the endpoint is said to have.
+//! Times are in UTC and say so by a `Z`.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
@@ -80,8 +81,21 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
             .map(|error| format!("{}: {error}", error.instance_path()))
             .collect();
         assert!(errors.is_empty(), "{whose} answers {} otherwise than described: {errors:#?}", answer.status);
+        for time in times(&answer.json()) {
+            assert!(time.ends_with('Z'), "{whose} tells a time as {time}");
+        }
     }
     for name in response["headers"].as_object().into_iter().flatten().map(|(name, _)| name) {
         assert!(answer.headers.contains_key(name), "{whose} promises the header {name}");
+    }
+}
+
+/// All texts in a value that are times.
+fn times(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) if chrono::DateTime::parse_from_rfc3339(text).is_ok() => vec![text],
+        Value::Array(values) => values.iter().flat_map(times).collect(),
+        Value::Object(object) => object.values().flat_map(times).collect(),
+        _ => Vec::new(),
     }
 }

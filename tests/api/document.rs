@@ -11,24 +11,25 @@ use serde_json::{Value, json};
 use crate::conformance::validator;
 use crate::harness::{DEMO, Shop};
 
-/// `METHOD /path` of every line of the contract that names one.
+/// `METHOD /path` of every line of the contract that names one; the stand-in's own are none.
 fn of_contract() -> BTreeSet<String> {
     let contract = std::fs::read_to_string("_spec/contract.md").unwrap();
     let quoted = contract.split('`').skip(1).step_by(2);
     quoted
         .filter(|quoted| ["GET /", "POST /", "PATCH /"].iter().any(|method| quoted.starts_with(method)))
+        .filter(|quoted| !quoted.contains(" /v1/"))
         .map(|quoted| quoted.split('?').next().unwrap_or_default().to_owned())
         .collect()
 }
 
 #[test]
-fn every_path_is_of_the_contract() {
+fn the_paths_served_are_those_of_the_contract() {
     let served: BTreeSet<String> = endpoints()
         .iter()
         .filter(|endpoint| endpoint.path != "/docs/{file}")
         .map(|endpoint| format!("{} {}", endpoint.method, endpoint.path))
         .collect();
-    assert_eq!(served.difference(&of_contract()).next(), None);
+    assert_eq!(served, of_contract());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! A shop with all its parts: a database of its own, a Stripe stand-in, and application instances on threads of their
 //! own.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,7 +11,7 @@ use primetech::dev::store::{ObjectStore, StoreOptions};
 use primetech::dev::stripe::{StandInConfig, StripeStandIn};
 use primetech::integrations::storage::{Patience, Storage};
 use primetech::schema;
-use primetech_actors::clock::{Clock, SystemClock};
+use primetech_actors::clock::{Clock, SharedClock, SystemClock};
 use primetech_actors::database::Database;
 use primetech_actors::random;
 use primetech_actors::release::{self, NewRelease, ReleaseName, ReleaseView};
@@ -143,6 +144,11 @@ impl Shop {
 
     /// With variables in place of the usual ones.
     pub async fn open_as(instances: usize, changes: &[(&str, &str)]) -> Self {
+        Self::open_clocked(instances, changes, Arc::new(SystemClock)).await
+    }
+
+    /// With a clock that the test moves. The provider has its own, and so refuses checkouts of another day.
+    pub async fn open_clocked(instances: usize, changes: &[(&str, &str)], clock: SharedClock) -> Self {
         let database_url = new_database().await;
         let (mail, stripe_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store_folder = tempfile::tempdir().unwrap();
@@ -160,7 +166,8 @@ impl Shop {
         let mail_folder = mail.path().to_str().unwrap();
         let store_endpoint = store.endpoint();
         let variables = variables(&database_url, stripe.base_url(), mail_folder, &store_endpoint, changes);
-        let instances: Vec<Instance> = (0..instances).map(|_| start(variables.clone())).collect();
+        let instances: Vec<Instance> =
+            (0..instances).map(|_| start(variables.clone(), Arc::clone(&clock))).collect();
         stripe.set_webhook_endpoint(&format!("http://{}/api/webhooks/stripe", instances[0].address)).unwrap();
         let pool = PgPool::connect(&database_url).await.unwrap();
         let http = reqwest::Client::new();
@@ -320,6 +327,14 @@ impl Shop {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
+    /// What the provider has of a Checkout Session, by its own API.
+    pub async fn provider_session(&self, started: &Value) -> Value {
+        let id = started["checkout"]["sessionId"].as_str().unwrap();
+        let url = format!("{}/v1/checkout/sessions/{id}", self.stripe.base_url());
+        let response = self.http.get(url).bearer_auth(STRIPE_KEY).send().await.unwrap();
+        response.error_for_status().unwrap().json().await.unwrap()
+    }
+
     /// `checkout.session.completed`, paid, of a started checkout.
     pub fn paid_event(&self, started: &Value, payment_intent: &str) -> Value {
         self.session_event(started, "checkout.session.completed", "paid", payment_intent)
@@ -352,8 +367,12 @@ impl Shop {
     }
 
     pub async fn deliver_text(&self, instance: usize, payload: String, secret: &str) -> Answer {
-        #[allow(clippy::disallowed_methods, reason = "signatures are checked against the machine's time")]
-        let now = chrono::Utc::now().timestamp();
+        self.deliver_signed(instance, payload, secret, 0).await
+    }
+
+    /// Signed so many seconds ago.
+    pub async fn deliver_signed(&self, instance: usize, payload: String, secret: &str, ago: i64) -> Answer {
+        let now = SystemClock.now().timestamp() - ago;
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
         mac.update(format!("{now}.{payload}").as_bytes());
         let signature: String =
@@ -453,13 +472,13 @@ fn variables(
     .collect()
 }
 
-fn start(variables: Variables) -> Instance {
+fn start(variables: Variables, clock: SharedClock) -> Instance {
     let config = Config::parse(variables).unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let (tell, told) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let mut options = Options { threads: Some(2), ..Options::default() };
+            let mut options = Options { threads: Some(2), clock, ..Options::default() };
             options.limits.shutdown_notice = Duration::ZERO;
             let application = Application::build(config, options).unwrap();
             tell.send(application.address()).unwrap();

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::harness::{ACME, DEMO, Shop};
+use crate::main_job::verified;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_hundred_devices_on_two_instances_exactly_one_gets_the_licence() {
@@ -99,6 +100,56 @@ async fn validation_tells_the_state_of_a_licence() {
         let refused = shop.post(0, DEMO, "/api/licences/activate", &body).await.expect(403);
         assert_eq!(refused.code(), code, "for the active fingerprint too");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_licence_past_its_time_shows_as_expired_and_can_still_be_left() {
+    let shop = Shop::open().await;
+    let buyer = shop.register(DEMO).await;
+    let (_, key) = shop.buy_licence(&buyer).await;
+    let device = json!({"licKey": key, "fingerprint": "device-one"});
+    shop.post(0, DEMO, "/api/licences/activate", &device).await.expect(201);
+    shop.execute("UPDATE licences SET expires_at = now() - interval '1 second'").await;
+    let one =
+        shop.get_as(&buyer, &format!("/api/licences/{key}")).await.expect(200).json()["licence"].clone();
+    let all = shop.get_as(&buyer, "/api/licences").await.expect(200).json();
+    assert_eq!((&one["status"], &all["items"][0]), (&json!("EXPIRED"), &one));
+    assert_eq!(
+        (&one["maxActivations"], &one["activation"]["fingerprint"]),
+        (&json!(1), &json!("device-one"))
+    );
+    let validated = shop.post(0, DEMO, "/api/licences/validate", &device).await.expect(200).json();
+    let shown = json!({
+        "key": key, "status": "EXPIRED", "productSku": "editor", "expiresAt": one["expiresAt"]
+    });
+    assert_eq!(validated, json!({"valid": false, "code": "LICENCE_EXPIRED", "licence": shown}));
+    let left = shop.post(0, DEMO, "/api/licences/deactivate", &device).await.expect(200).json();
+    assert_eq!(left["licence"]["activation"], json!(null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_signing_key_signs_and_all_are_published() {
+    let (old, new) =
+        ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "/+3b2dfV09HPzcvJx8XDwb+9u7m3tbOxr62rqaelo6E=");
+    let both = format!("{new},{old}");
+    // Two installations, whose tenants have the same ids.
+    let before = Shop::open_as(1, &[("LICENCE_SIGNING_KEY", old)]).await;
+    let after = Shop::open_as(1, &[("LICENCE_SIGNING_KEY", &both)]).await;
+    let certificate = async |shop: &Shop| {
+        let buyer = shop.register(DEMO).await;
+        let (_, key) = shop.buy_licence(&buyer).await;
+        let device = json!({"licKey": key, "fingerprint": "device-one"});
+        let made = shop.post(0, DEMO, "/api/licences/activate", &device).await.expect(201).json();
+        let again = shop.post(0, DEMO, "/api/licences/activate", &device).await.expect(200).json();
+        let again = verified(shop, DEMO, again["certificate"].as_str().unwrap()).await.unwrap();
+        assert_eq!(again["licKey"], json!(key), "who activates again gets one too");
+        made["certificate"].as_str().unwrap().to_owned()
+    };
+    let (of_old, of_new) = (certificate(&before).await, certificate(&after).await);
+    let claims = verified(&after, DEMO, &of_old).await.expect("the old key is published still");
+    assert_eq!((&claims["tenant"], &claims["fingerprint"]), (&json!("demo"), &json!("device-one")));
+    assert!(verified(&after, DEMO, &of_new).await.is_some());
+    assert_eq!(verified(&before, DEMO, &of_new).await, None, "the new key signs");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{DEMO, PASSWORD, Shop, until};
+use crate::harness::{DEMO, PASSWORD, Shop, Visitor, cookie_of, until};
 
 fn token_in(mail: &str) -> String {
     let rest = mail.split("token=").nth(1).unwrap();
@@ -36,15 +36,22 @@ async fn the_mailed_link_confirms_the_address_once() {
 async fn a_reset_changes_the_password_and_ends_every_session() {
     let shop = Shop::open().await;
     let user = shop.register(DEMO).await;
+    let login = json!({"email": user.email, "password": PASSWORD});
+    let login = shop.post(0, DEMO, "/api/auth/login", &login).await.expect(200);
+    let elsewhere = Visitor { host: DEMO, cookie: cookie_of(&login), email: user.email.clone() };
     let path = "/api/auth/request-password-reset";
     let known = shop.post(0, DEMO, path, &json!({"email": user.email})).await.expect(202);
     let unknown = shop.post(0, DEMO, path, &json!({"email": "nobody@example.com"})).await.expect(202);
     assert_eq!((known.text.as_str(), unknown.text.as_str()), ("{}", "{}"));
-    let reset = || shop.mails().into_iter().find(|mail| mail.contains("/reset-password?token="));
+    let reset =
+        || shop.mails().into_iter().find(|mail| mail.contains("https://front.example/reset-password?token="));
     until("the mail is there", async || reset().is_some()).await;
     let body = json!({"token": token_in(&reset().unwrap()), "password": "another battery staple horse"});
     shop.post(0, DEMO, "/api/auth/reset-password", &body).await.expect(204);
-    until("the session has ended", async || shop.get_as(&user, "/api/auth/me").await.status == 401).await;
+    for session in [&user, &elsewhere] {
+        until("the session has ended", async || shop.get_as(session, "/api/auth/me").await.status == 401)
+            .await;
+    }
     shop.post(0, DEMO, "/api/auth/login", &json!({"email": user.email, "password": PASSWORD}))
         .await
         .expect(401);

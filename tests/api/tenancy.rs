@@ -51,6 +51,34 @@ async fn what_belongs_to_others_looks_absent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_sees_its_own_and_an_administrator_the_tenants() {
+    let shop = Shop::open().await;
+    let (buyer, admin) = (shop.register(DEMO).await, shop.register(DEMO).await);
+    shop.make_admin(&admin).await;
+    let (started, key) = shop.buy_licence(&buyer).await;
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let number = text(&started["order"]["number"]);
+    let order = shop.get_as(&buyer, &format!("/api/orders/{number}")).await.expect(200).json();
+    let receipt = text(&order["order"]["receiptNumber"]);
+    for path in [
+        format!("/api/orders/{number}"),
+        format!("/api/orders/{}", text(&started["order"]["id"])),
+        format!("/api/invoices/{}", text(&started["invoice"]["number"])),
+        format!("/api/receipts/{receipt}"),
+        format!("/api/licences/{key}"),
+        "/api/orders".to_owned(),
+        "/api/licences".to_owned(),
+    ] {
+        let own = shop.get_as(&buyer, &path).await.expect(200).json();
+        assert_eq!(shop.get_as(&admin, &path).await.expect(200).json(), own, "{path}");
+        assert!(own["items"].as_array().is_none_or(|items| items.len() == 1), "{path}");
+    }
+    // What may be downloaded is one's own, whoever one is.
+    let downloads = shop.get_as(&admin, "/api/account/downloads").await.expect(200).json();
+    assert_eq!(downloads["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lists_go_on_where_the_page_before_ended_while_rows_are_added() {
     let shop = Shop::open().await;
     let buyer = shop.register(DEMO).await;

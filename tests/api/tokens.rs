@@ -86,6 +86,28 @@ async fn a_newer_token_ends_the_older_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_weak_new_password_is_a_field_error_and_leaves_the_token_good() {
+    let shop = Shop::open().await;
+    let visitor = shop.register(DEMO).await;
+    ask_for_reset(&shop, &visitor).await;
+    let token = mailed(&shop, "/reset-password", 1).await.remove(0);
+    let local_part = visitor.email.split('@').next().unwrap();
+    for weak in ["short", "password123", &visitor.email, &format!("my {local_part} 2031")] {
+        let body = json!({"token": token, "password": weak});
+        let refused = shop.post(0, DEMO, "/api/auth/reset-password", &body).await.expect(400);
+        assert_eq!(
+            (refused.code().as_str(), refused.faulty_fields()),
+            ("VALIDATION_ERROR", vec!["password".into()])
+        );
+    }
+    // Nobody learns whose token it might be from one that is not good.
+    let body = json!({"token": "A".repeat(43), "password": visitor.email});
+    let refused = shop.post(0, DEMO, "/api/auth/reset-password", &body).await.expect(400);
+    assert_eq!(refused.code(), "INVALID_TOKEN");
+    reset(&shop, DEMO, &token).await.expect(204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tokens_last_a_day_and_an_hour_and_are_stored_as_hashes() {
     let shop = Shop::open().await;
     let visitor = shop.register(DEMO).await;

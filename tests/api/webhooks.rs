@@ -170,6 +170,93 @@ async fn unpaid_expired_and_failed_sessions_and_a_late_payment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_way_of_being_paid_is_paid() {
+    let shop = Shop::open().await;
+    for (kind, payment_status) in [
+        ("checkout.session.completed", "paid"),
+        ("checkout.session.completed", "no_payment_required"),
+        ("checkout.session.async_payment_succeeded", "paid"),
+    ] {
+        let (buyer, started) = started(&shop).await;
+        shop.deliver(0, &shop.session_event(&started, kind, payment_status, "pi")).await.expect(200);
+        assert!(
+            is(&state(&shop, &buyer, &started).await, "PAID", "PAID", &["ACTIVE"]),
+            "{kind} {payment_status}"
+        );
+    }
+    assert_eq!(shop.count("SELECT count(*) FROM receipts").await, 3);
+}
+
+/// All orders of so many things.
+fn permutations(count: usize) -> Vec<Vec<usize>> {
+    match count {
+        0 => vec![vec![]],
+        _ => {
+            let shorter = permutations(count - 1);
+            let longer = |order: &Vec<usize>, at: usize| [&order[..at], &[count - 1], &order[at..]].concat();
+            shorter.iter().flat_map(|order| (0..count).map(move |at| longer(order, at))).collect()
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_whatever_order_events_come_and_however_often_the_effect_is_that_of_once_in_order() {
+    let shop = Shop::open_with(2).await;
+    let created = |started: &Value| dispute(started, "charge.dispute.created", "needs_response");
+    let closed =
+        |status: &'static str| move |started: &Value| dispute(started, "charge.dispute.closed", status);
+    let paid = |started: &Value| shop.paid_event(started, "pi");
+    let expired = |started: &Value| shop.session_event(started, "checkout.session.expired", "unpaid", "pi");
+    let refunded = |started: &Value| refund(started, true, 4900);
+    let partly = |started: &Value| refund(started, false, 900);
+    let (won, lost) = (closed("won"), closed("lost"));
+    // What happened, in its order; what the order and the licence are in the end.
+    type Making<'a> = &'a dyn Fn(&Value) -> Value;
+    let histories: [(&[Making<'_>], &str, &str); 6] = [
+        (&[&expired, &paid], "PAID", "ACTIVE"),
+        (&[&paid, &partly], "PAID", "ACTIVE"),
+        (&[&paid, &partly, &refunded], "REFUNDED", "REVOKED"),
+        (&[&paid, &created, &won], "PAID", "ACTIVE"),
+        (&[&paid, &created, &lost], "PAID", "REVOKED"),
+        (&[&paid, &created, &won, &refunded], "REFUNDED", "REVOKED"),
+    ];
+    let mut orders = 0;
+    for (history, status, licence) in histories {
+        for order in permutations(history.len()) {
+            let (buyer, started) = started(&shop).await;
+            let events: Vec<Value> = history.iter().map(|make| make(&started)).collect();
+            for at in &order {
+                let (one, other) = (shop.deliver(0, &events[*at]), shop.deliver(1, &events[*at]));
+                let (one, other) = tokio::join!(one, other);
+                one.expect(200);
+                other.expect(200);
+            }
+            let state = state(&shop, &buyer, &started).await;
+            assert!(is(&state, status, status, &[licence]), "{order:?} of {status} {licence}: {state:?}");
+            for event in &events {
+                assert_eq!(status_of(&shop, event).await, "PROCESSED", "{order:?}: {event}");
+            }
+            orders += 1;
+        }
+    }
+    assert_eq!(orders, 2 + 2 + 6 + 6 + 6 + 24);
+    assert_eq!(shop.count("SELECT count(*) FROM receipts").await, orders);
+    assert_eq!(shop.count("SELECT count(*) FROM licences").await, orders);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dispute_before_its_payment_waits_and_takes_effect_with_it() {
+    let shop = Shop::open().await;
+    let (buyer, started) = started(&shop).await;
+    let early = dispute(&started, "charge.dispute.created", "needs_response");
+    shop.deliver(0, &early).await.expect(200);
+    assert_eq!(status_of(&shop, &early).await, "PENDING");
+    shop.deliver(0, &shop.paid_event(&started, "pi")).await.expect(200);
+    assert_eq!(status_of(&shop, &early).await, "PROCESSED");
+    assert!(is(&state(&shop, &buyer, &started).await, "PAID", "PAID", &["SUSPENDED"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_can_never_succeed_is_failed_and_answered_200() {
     let shop = Shop::open().await;
     let (buyer, started) = started(&shop).await;
@@ -234,9 +321,14 @@ async fn signatures_are_demanded_and_either_secret_will_do() {
         .await
         .expect(400);
     assert_eq!(unsigned.code(), "INVALID_SIGNATURE");
+    let payload = event("customer.created", json!({})).to_string();
+    for (ago, status) in [(290, 200), (-290, 200), (310, 400), (-310, 400)] {
+        let answer = shop.deliver_signed(0, payload.clone(), "whsec_harness", ago).await.expect(status);
+        assert!(status == 200 || answer.code() == "INVALID_SIGNATURE", "{ago}");
+    }
     let large = "x".repeat(1024 * 1024 + 1);
     assert_eq!(shop.deliver_text(0, large, "whsec_old").await.expect(413).code(), "PAYLOAD_TOO_LARGE");
-    assert_eq!(shop.count("SELECT count(*) FROM webhook_events").await, 1);
+    assert_eq!(shop.count("SELECT count(*) FROM webhook_events").await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,33 @@ fn without_a_database_it_is_alive_and_not_ready() {
 }
 
 #[test]
+fn it_is_ready_while_everything_but_the_database_is_away() {
+    let nowhere = "127.0.0.1:1";
+    let (store, redis, mail) =
+        (format!("http://{nowhere}"), format!("redis://{nowhere}"), format!("smtp://{nowhere}"));
+    let app = harness::start_with(
+        limits(),
+        &[
+            ("S3_ENDPOINT", &store),
+            ("STRIPE_API_BASE", &store),
+            ("REDIS_URL", &redis),
+            ("SMTP_URL", &mail),
+            ("MAIL_DIR", ""),
+            ("RATE_LIMIT", "on"),
+        ],
+    );
+    assert_eq!(ready(&app).status, 200);
+    assert_eq!(app.get("/api/test/tenant").send().json()["slug"], "demo");
+}
+
+#[test]
+fn it_listens_on_loopback_unless_told_otherwise() {
+    assert_eq!(start_on(NO_DATABASE, limits(), &[]).address.ip().to_string(), "127.0.0.1");
+    let everywhere = start_on(NO_DATABASE, limits(), &[("BIND_ADDRESS", "0.0.0.0")]);
+    assert_eq!(everywhere.address.ip().to_string(), "0.0.0.0");
+}
+
+#[test]
 fn it_is_ready_once_the_schema_is_the_program_s() {
     let url = empty_database();
     let app = start_on(&url, limits(), &[]);

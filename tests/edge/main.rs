@@ -10,6 +10,7 @@ mod harness;
 mod inputs;
 mod lifecycle;
 mod origins;
+mod outcomes;
 mod permissions;
 mod rate_limits;
 #[cfg(unix)]

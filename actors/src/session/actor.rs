@@ -1,9 +1,10 @@
 use actix::{Actor, Context, Handler, ResponseFuture};
 use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::messages::*;
-use super::password::Hasher;
+use super::password::{self, Hasher};
 use super::store::{self, NewSession, NewUser};
 use super::token::{MailTokenKind, SessionToken, TokenSecret};
 use crate::clock::SharedClock;
@@ -86,7 +87,8 @@ impl SessionActor {
                 }
                 store::insert_session(tx, &session).await?;
                 let expires_at = now + VERIFICATION_LIFETIME;
-                store::replace_mail_token(tx, kind, token_id, user.id, &token_hash, now, expires_at).await?;
+                store::replace_mail_token(tx, kind, token_id, Some(user.id), &token_hash, now, expires_at)
+                    .await?;
                 let message = NewMessage {
                     tenant_id: tx.tenant_id(),
                     topic: "mail.verify-email",
@@ -149,14 +151,11 @@ impl SessionActor {
         let token_hash = self.secret.mail_hash(kind, self.secret.mail_token(kind, token_id).expose());
         self.database
             .write(&scope, async |tx| {
-                // A message is written either way, and dropped at delivery where there is no such user: the
-                // request does the same work and takes as long.
+                // The same statements either way, and a message that is dropped at delivery where there is no such
+                // user: the request takes as long.
                 let user_id = store::find_credentials(tx, &email).await?.map(|(user, _)| user.id);
-                if let Some(user_id) = user_id {
-                    let expires_at = now + RESET_LIFETIME;
-                    store::replace_mail_token(tx, kind, token_id, user_id, &token_hash, now, expires_at)
-                        .await?;
-                }
+                let expires_at = now + RESET_LIFETIME;
+                store::replace_mail_token(tx, kind, token_id, user_id, &token_hash, now, expires_at).await?;
                 let message = NewMessage {
                     tenant_id: tx.tenant_id(),
                     topic: "mail.reset-password",
@@ -170,18 +169,19 @@ impl SessionActor {
         Ok(())
     }
 
-    async fn reset_password(self, message: ResetPassword) -> Result<(), TokenError> {
+    async fn reset_password(self, message: ResetPassword) -> Result<(), ResetPasswordError> {
         let kind = MailTokenKind::ResetPassword;
         let token_hash = self.secret.mail_hash(kind, &message.token);
         let scope = message.scope;
         // Looked at first: an invented token must not buy the work of hashing.
         let now = self.clock.now();
-        let live = self
+        let email = self
             .database
-            .read(&scope, async |tx| store::mail_token_is_live(tx, kind, &token_hash, now).await)
-            .await?;
-        if !live {
-            return Err(TokenError::InvalidToken);
+            .read(&scope, async |tx| store::find_mail_token(tx, kind, &token_hash, now).await)
+            .await?
+            .ok_or(ResetPasswordError::InvalidToken)?;
+        if let Some(weakness) = password::weakness(message.password.expose_secret(), &email) {
+            return Err(ResetPasswordError::WeakPassword(weakness));
         }
         let password_hash = self.hasher.hash(message.password).await?;
         let now = self.clock.now();
@@ -192,7 +192,7 @@ impl SessionActor {
                     store::revoke_sessions_of(tx, user_id, now).await?;
                     Ok(Ok(()))
                 }
-                None => Ok(Err(TokenError::InvalidToken)),
+                None => Ok(Err(ResetPasswordError::InvalidToken)),
             })
             .await
     }
@@ -243,7 +243,7 @@ impl Handler<RequestPasswordReset> for SessionActor {
 }
 
 impl Handler<ResetPassword> for SessionActor {
-    type Result = ResponseFuture<Result<(), TokenError>>;
+    type Result = ResponseFuture<Result<(), ResetPasswordError>>;
 
     fn handle(&mut self, message: ResetPassword, _: &mut Self::Context) -> Self::Result {
         Box::pin(self.clone().reset_password(message))

@@ -165,9 +165,21 @@ pub struct RequestPasswordReset {
     pub email: String,
 }
 
+#[derive(Debug, thiserror::Error)]
+pub enum ResetPasswordError {
+    /// As [`TokenError::InvalidToken`].
+    #[error("the token is not valid")]
+    InvalidToken,
+    /// Told only to who has a valid token, which stays valid.
+    #[error("the password {0}")]
+    WeakPassword(&'static str),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
 /// Sets a new password and ends every session of the user.
 #[derive(Message)]
-#[rtype(result = "Result<(), TokenError>")]
+#[rtype(result = "Result<(), ResetPasswordError>")]
 pub struct ResetPassword {
     pub scope: TenantScope,
     pub token: String,

@@ -259,8 +259,9 @@ pub(super) async fn revoke_sessions_of(
 /// The statements on one kind of mailed token: the two tables are alike.
 struct MailTokenSql {
     end_others: &'static str,
+    /// Does nothing where there is no user.
     insert: &'static str,
-    is_live: &'static str,
+    find_live: &'static str,
     end: &'static str,
 }
 
@@ -269,9 +270,10 @@ const VERIFY_EMAIL: MailTokenSql = MailTokenSql {
                  WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL",
     insert:
         "INSERT INTO email_verification_tokens (tenant_id, id, user_id, token_hash, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-    is_live: "SELECT EXISTS (SELECT 1 FROM email_verification_tokens
-              WHERE tenant_id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3)",
+             SELECT $1, $2, $3, $4, $5, $6 WHERE $3::uuid IS NOT NULL",
+    find_live: "SELECT u.email FROM email_verification_tokens t
+                JOIN users u ON u.tenant_id = t.tenant_id AND u.id = t.user_id
+                WHERE t.tenant_id = $1 AND t.token_hash = $2 AND t.ended_at IS NULL AND t.expires_at > $3",
     end: "UPDATE email_verification_tokens SET ended_at = $3
           WHERE tenant_id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3
           RETURNING user_id",
@@ -281,9 +283,10 @@ const RESET_PASSWORD: MailTokenSql = MailTokenSql {
     end_others: "UPDATE password_reset_tokens SET ended_at = $3
                  WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL",
     insert: "INSERT INTO password_reset_tokens (tenant_id, id, user_id, token_hash, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-    is_live: "SELECT EXISTS (SELECT 1 FROM password_reset_tokens
-              WHERE tenant_id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3)",
+             SELECT $1, $2, $3, $4, $5, $6 WHERE $3::uuid IS NOT NULL",
+    find_live: "SELECT u.email FROM password_reset_tokens t
+                JOIN users u ON u.tenant_id = t.tenant_id AND u.id = t.user_id
+                WHERE t.tenant_id = $1 AND t.token_hash = $2 AND t.ended_at IS NULL AND t.expires_at > $3",
     end: "UPDATE password_reset_tokens SET ended_at = $3
           WHERE tenant_id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $3
           RETURNING user_id",
@@ -296,12 +299,13 @@ fn sql_of(kind: MailTokenKind) -> &'static MailTokenSql {
     }
 }
 
-/// Writes a new token and ends the user's older ones of the same kind.
+/// Writes a new token and ends the user's older ones of the same kind. With no user it asks the database as much, and
+/// writes nothing.
 pub(super) async fn replace_mail_token(
     tx: &mut TenantTx,
     kind: MailTokenKind,
     token_id: Uuid,
-    user_id: Uuid,
+    user_id: Option<Uuid>,
     token_hash: &[u8; 32],
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
@@ -321,20 +325,20 @@ pub(super) async fn replace_mail_token(
     Ok(())
 }
 
-pub(super) async fn mail_token_is_live(
+/// The address of a live token's user, without using the token.
+pub(super) async fn find_mail_token(
     tx: &mut TenantTx,
     kind: MailTokenKind,
     token_hash: &[u8; 32],
     now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
+) -> sqlx::Result<Option<String>> {
     let tenant_id = tx.tenant_id();
-    let (live,): (bool,) = sqlx::query_as(sql_of(kind).is_live)
+    sqlx::query_scalar(sql_of(kind).find_live)
         .bind(tenant_id)
         .bind(token_hash.as_slice())
         .bind(now)
-        .fetch_one(tx.connection())
-        .await?;
-    Ok(live)
+        .fetch_optional(tx.connection())
+        .await
 }
 
 /// Ends a live token and gives its user; none where it is unknown, ended or expired. Of two at once one gets it.

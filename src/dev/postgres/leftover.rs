@@ -47,7 +47,11 @@ pub fn end(_binaries: &Binaries, folder: &Folder) -> Result<(), ClusterError> {
     // The number may meanwhile be another program's; PostgreSQL would take that for a running postmaster.
     if recorded.is_some_and(process_exists) {
         let stale = folder.pgdata.join("postmaster.pid");
-        std::fs::remove_file(&stale).map_err(ClusterError::io("could not remove", &stale))?;
+        match std::fs::remove_file(&stale) {
+            // A postmaster that ended in order took it away itself, and is there until someone takes note of its end.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            removed => removed.map_err(ClusterError::io("could not remove", &stale))?,
+        }
     }
     Ok(())
 }

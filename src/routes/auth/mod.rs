@@ -10,7 +10,7 @@ pub mod reset_password;
 pub mod verify_email;
 
 use actix_web::HttpResponse;
-use primetech_actors::session::{LoginError, RegisterError, SignedIn, TokenError, User};
+use primetech_actors::session::{LoginError, RegisterError, ResetPasswordError, SignedIn, TokenError, User};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -66,6 +66,18 @@ impl From<TokenError> for ApiError {
         match error {
             TokenError::InvalidToken => Self::new(Code::InvalidToken),
             TokenError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<ResetPasswordError> for ApiError {
+    fn from(error: ResetPasswordError) -> Self {
+        match error {
+            ResetPasswordError::InvalidToken => Self::new(Code::InvalidToken),
+            ResetPasswordError::WeakPassword(weakness) => {
+                Self::new(Code::ValidationError).field("password", weakness)
+            }
+            ResetPasswordError::Fault(fault) => fault.into(),
         }
     }
 }

@@ -44,7 +44,7 @@ async fn handle(
     let mut body = input.body()?;
     let token = body.required("token", rules::mail_token);
     let password = body.required("password", rules::new_password);
-    // Whose password it is shows only with the token, so the address is not among what is checked here.
+    // Whose password it is shows only with the token: that it does not hold the address is seen to there.
     refuse_weak(&mut input, password.get(), None);
     let (token, password) = input.finish((token, password))?;
     ask(&state.actors.session, ResetPassword { scope: tenant.scope(), token, password }).await?;

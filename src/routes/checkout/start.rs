@@ -159,7 +159,14 @@ async fn start(state: web::Data<State>, wanted: Wanted) -> Result<HttpResponse, 
     let body = serde_json::to_string(&answer).map_err(ApiError::internal)?;
     let kept = placed.claim.map(|claim| (claim, KeptAnswer { status: 201, body: body.clone() }));
     let attach = AttachCheckout { scope, order_id: placed.order.id, checkout, answer: kept };
-    ask(state.actors.orders.of(&scope), attach).await?;
+    if let Err(fault) = ask(state.actors.orders.of(&scope), attach).await {
+        // This request has ended without an answer to keep: the next one with the key need not wait until it counts
+        // as dead. Where the answer was kept after all, that one gets it.
+        if let Err(error) = settle(&state, scope, placed.claim, None).await {
+            tracing::warn!(cause = error.cause(), "a key is held until its claim runs out");
+        }
+        return Err(fault.into());
+    }
     Ok(HttpResponse::Created().content_type("application/json").body(body))
 }
 
