@@ -12,6 +12,8 @@ pub struct Position {
 
 #[derive(Debug, Clone, Copy)]
 pub struct PageRequest {
+    /// Tells the cursors of one list from those of another.
+    pub list: u16,
     /// 1 to 100.
     pub limit: u32,
     /// The last row of the page before; none for the first page.
@@ -20,6 +22,8 @@ pub struct PageRequest {
 
 #[derive(Debug, Clone)]
 pub struct Page<T> {
+    /// Of the request.
+    pub list: u16,
     pub items: Vec<T>,
     /// Where the next page begins; none where this is the last.
     pub next: Option<Position>,
@@ -37,12 +41,12 @@ impl PageRequest {
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next = if more { rows.last().map(position) } else { None };
-        Page { items: rows, next }
+        Page { list: self.list, items: rows, next }
     }
 }
 
 impl<T> Page<T> {
     pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(convert).collect(), next: self.next }
+        Page { list: self.list, items: self.items.into_iter().map(convert).collect(), next: self.next }
     }
 }

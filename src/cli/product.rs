@@ -12,6 +12,7 @@ use super::failure::{Checks, Failure};
 use super::output::{Record, Reply, Table, time, word, yes_or_no};
 use super::workplace::{Workplace, execute};
 use crate::input::rules::{self, Flaw};
+use crate::integrations::money::decimals;
 
 /// In the currency's minor unit: what Stripe takes at the most, and the table with it.
 const LARGEST_AMOUNT: i64 = 99_999_999;
@@ -158,7 +159,10 @@ fn checked(arguments: &UpsertArguments) -> Result<ProductWish, Failure> {
 fn payable_currency(text: &str) -> Result<String, Flaw> {
     let currency = rules::currency(&text.to_ascii_uppercase())?;
     match Currency::from_str(&currency.to_ascii_lowercase()) {
-        Ok(Currency::Unknown(_)) => Err("must be a currency that Stripe takes".into()),
+        // The library's list lacks those of three decimals, which Stripe takes.
+        Ok(Currency::Unknown(_)) if decimals(&currency) != 3 => {
+            Err("must be a currency that Stripe takes".into())
+        }
         Ok(_) => Ok(currency),
     }
 }

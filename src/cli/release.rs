@@ -78,6 +78,7 @@ struct PublishArguments {
     /// In place of a file, publish what an administrator uploaded to this release through a signed URL
     #[arg(long, value_name = "RELEASE_ID", conflicts_with = "file")]
     uploaded: Option<Uuid>,
+    /// The file to publish
     #[arg(required_unless_present = "uploaded")]
     file: Option<PathBuf>,
 }

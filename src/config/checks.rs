@@ -34,9 +34,11 @@ pub fn port(text: &str) -> Check<u16> {
     text.parse().map_err(|_| "must be a port number from 0 to 65535")
 }
 
-/// Whether it can be read shows when it is.
-pub fn directory(text: &str) -> Check<PathBuf> {
-    Ok(PathBuf::from(text))
+pub fn readable_directory(text: &str) -> Check<PathBuf> {
+    match std::fs::read_dir(text) {
+        Ok(_) => Ok(PathBuf::from(text)),
+        Err(_) => Err("must be a folder that can be read"),
+    }
 }
 
 pub fn boolean(text: &str) -> Check<bool> {

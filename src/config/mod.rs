@@ -155,7 +155,7 @@ impl Config {
         let stripe = Self::read_stripe(read, environment);
         let storage = Self::read_storage(read);
         let mail = Self::read_mail(read);
-        let font_directory = read.optional("FONT_DIR", checks::directory);
+        let font_directory = read.optional("FONT_DIR", checks::readable_directory);
         let redis_url = read.optional("REDIS_URL", checks::redis_url);
         let trusted_proxies = read.or("TRUSTED_PROXIES", TrustedProxies::loopback(), str::parse);
         let licence_signing_keys = read.required("LICENCE_SIGNING_KEY", checks::signing_keys);

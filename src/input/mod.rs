@@ -147,9 +147,13 @@ impl Input {
     /// `limit` and `cursor` of a list.
     pub fn page(&mut self) -> Field<PageRequest> {
         let limit = self.query("limit", rules::page_limit);
-        let after = self.query("cursor", page::parse_cursor);
-        Field::all((limit, after))
-            .map(|(limit, after)| PageRequest { limit: limit.unwrap_or(page::DEFAULT_LIMIT), after })
+        let list = page::tag(&self.request.match_pattern().unwrap_or_default());
+        let after = self.query("cursor", |text| page::parse_cursor(list, text));
+        Field::all((limit, after)).map(|(limit, after)| PageRequest {
+            list,
+            limit: limit.unwrap_or(page::DEFAULT_LIMIT),
+            after,
+        })
     }
 
     /// Records a fault that only shows when several fields are looked at together.

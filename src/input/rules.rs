@@ -64,7 +64,11 @@ pub fn new_password(text: &str) -> Result<SecretString, Flaw> {
 
 /// A password to sign in with: any that could ever have been set, and those that could not are just wrong.
 pub fn login_password(text: &str) -> Result<SecretString, Flaw> {
-    if (1..=1024).contains(&text.len()) { Ok(SecretString::from(text)) } else { Err("is required".into()) }
+    match text.len() {
+        0 => Err("is required".into()),
+        1..=1024 => Ok(SecretString::from(text)),
+        _ => Err("must have at most 128 characters".into()),
+    }
 }
 
 /// One line of text of so many characters, not blank.

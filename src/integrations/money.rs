@@ -1,15 +1,16 @@
 //! Amounts of money as people read them, in documents and mails.
 //!
-//! Owns the number of decimals of each currency (ISO 4217) and the one style in which the product writes an amount:
+//! Owns the number of decimals of each currency and the one style in which the product writes an amount:
 //! `USD 1,234.56`. The code comes first instead of a symbol, because a symbol is not clear: `$` is the sign of some
 //! twenty currencies, `¥` of two, `kr` of four. All of it is ASCII, so that it can be searched, and pasted into a
-//! spreadsheet. Invariant: reading the figures back gives the same amount. Stripe counts three currencies otherwise
-//! than ISO 4217 (ISK and UGX with two decimals, MGA with none); that is for whoever talks to Stripe to convert.
+//! spreadsheet. Invariant: reading the figures back gives the same amount.
 
-/// Currencies without a minor unit: an amount of 500 is 500 units.
-const WITHOUT_DECIMALS: [&str; 17] = [
-    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF",
-    "XOF", "XPF",
+/// Currencies without a minor unit: an amount of 500 is 500 units. Those of ISO 4217 but for three, which the payment
+/// provider counts otherwise ("Zero-decimal currencies" and "Special cases"); what is printed is what was charged:
+/// MGA has none there, ISK and UGX have two decimals that are always zero.
+const WITHOUT_DECIMALS: [&str; 16] = [
+    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UYI", "VND", "VUV", "XAF", "XOF",
+    "XPF",
 ];
 
 /// Currencies whose unit has a thousand parts.
@@ -18,7 +19,7 @@ const WITH_THREE_DECIMALS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR"
 /// Units of account whose unit has ten thousand parts.
 const WITH_FOUR_DECIMALS: [&str; 2] = ["CLF", "UYW"];
 
-/// How many decimals an amount of `currency` has, by ISO 4217. All others have two.
+/// How many decimals an amount of `currency` has, as the payment provider counts it. All others have two.
 pub fn decimals(currency: &str) -> usize {
     if WITHOUT_DECIMALS.contains(&currency) {
         0
@@ -81,6 +82,8 @@ mod tests {
     fn a_currency_is_written_with_its_own_decimals() {
         assert_eq!(amount(123_456, "USD"), "USD 1,234.56");
         assert_eq!(amount(7_000, "JPY"), "JPY 7,000");
+        assert_eq!(amount(500, "MGA"), "MGA 500");
+        assert_eq!(amount(500, "ISK"), "ISK 5.00");
         assert_eq!(amount(1_234_567, "KWD"), "KWD 1,234.567");
         assert_eq!(amount(12_345, "CLF"), "CLF 1.2345");
     }

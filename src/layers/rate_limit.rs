@@ -98,6 +98,27 @@ pub(crate) async fn layer(
     Ok(response)
 }
 
+/// Refuses a call that reached no tenant, which is counted by its address alone: names are not guessed for nothing.
+pub(crate) async fn refuse_without_tenant(
+    state: &State,
+    request: ServiceRequest,
+    error: ApiError,
+) -> ServiceResponse {
+    let address = request.extensions().get::<ClientAddress>().copied();
+    let standing = match address {
+        Some(ClientAddress(address)) => {
+            let subject = Subject::Address { tenant: None, address };
+            state.rate_limiter.take(Bucket::Other, &subject).await
+        }
+        None => None,
+    };
+    let Some(standing) = standing else { return refuse(request, error) };
+    let error = if standing.allowed { error } else { refusal(&standing) };
+    let mut response = refuse(request, error);
+    write_headers(response.headers_mut(), &[standing]);
+    response
+}
+
 /// What a call too many is answered, in whatever bucket it was one too many.
 pub(crate) fn refusal(standing: &Standing) -> ApiError {
     metrics::counter!("rate_limited_total", "bucket" => standing.policy.bucket.name()).increment(1);

@@ -9,7 +9,7 @@ use actix_web::{Error, HttpMessage};
 use primetech_actors::tenancy::{Resolution, Tenant};
 
 use super::facts::Facts;
-use super::{host, refuse};
+use super::{host, rate_limit};
 use crate::app::State;
 use crate::error::{ApiError, Code};
 
@@ -26,7 +26,7 @@ pub(crate) async fn layer(
             request.extensions_mut().insert(tenant);
             next.call(request).await
         }
-        Err(error) => Ok(refuse(request, error)),
+        Err(error) => Ok(rate_limit::refuse_without_tenant(&state, request, error).await),
     }
 }
 

@@ -76,7 +76,7 @@ async fn of_many_guesses_at_once_no_more_are_answered_than_one_by_one() {
         futures_util::future::join_all(guesses.iter().map(|guess| log_in(&shop, DEMO, &user.email, guess)))
             .await;
     let with = |status: u16| answers.iter().filter(|answer| answer.status.as_u16() == status).count();
-    assert_eq!((with(401), with(429)), (3, 17));
+    assert_eq!((with(401), with(429)), (3, 17), "{answers:#?}");
 }
 
 /// A right guess that is still under way when wrong ones have used up what was allowed.

@@ -281,11 +281,20 @@ async fn an_event_that_can_never_succeed_is_failed_and_answered_200() {
     shop.deliver(0, &unknown).await.expect(200);
     assert_eq!(status_of(&shop, &unknown).await, "IGNORED");
     shop.deliver_text(0, "signed, but no event \u{0}".to_owned(), "whsec_harness").await.expect(200);
+    for id in ["evt_\u{0}", "evt_\u{1b}[31m\nFAKE LOG LINE", "", "évt"] {
+        let mut event = shop.paid_event(&started, "pi");
+        event["id"] = json!(id);
+        shop.deliver(0, &event).await.expect(200);
+    }
     assert_eq!(
         shop.count("SELECT count(*) FROM webhook_events WHERE type = 'unreadable' AND status = 'FAILED'")
             .await,
-        1
+        5
     );
+    let mut odd = shop.paid_event(&started, "pi");
+    odd["type"] = json!("checkout.session.completed\u{0}");
+    shop.deliver(0, &odd).await.expect(200);
+    assert_eq!(status_of(&shop, &odd).await, "IGNORED");
 }
 
 #[tokio::test(flavor = "multi_thread")]

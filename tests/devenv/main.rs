@@ -5,6 +5,7 @@
 mod command;
 #[cfg(target_os = "linux")]
 mod orphans;
+mod patience;
 mod postgres;
 #[cfg(target_os = "linux")]
 mod postgres_as_root;

@@ -11,24 +11,26 @@ const END: i64 = 253_402_300_800_000_000;
 
 proptest! {
     #[test]
-    fn a_cursor_names_its_place(micros in 0..END, id in any::<u128>()) {
+    fn a_cursor_names_its_place_in_its_list(micros in 0..END, id in any::<u128>(), list: u16, other: u16) {
         let created_at = DateTime::from_timestamp_micros(micros).unwrap();
         let position = Position { created_at, id: Uuid::from_u128(id) };
-        prop_assert_eq!(parse_cursor(&cursor(&position)), Ok(position));
+        prop_assert_eq!(parse_cursor(list, &cursor(list, &position)), Ok(position));
+        prop_assert_eq!(parse_cursor(other, &cursor(list, &position)).is_ok(), other == list);
     }
 
     #[test]
-    fn whatever_is_taken_is_what_would_be_given(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
-        let text = BASE64_URL_SAFE_NO_PAD.encode(&bytes);
-        if let Ok(position) = parse_cursor(&text) {
-            prop_assert_eq!(cursor(&position), text);
+    fn whatever_is_taken_is_what_would_be_given(list: u16, rest in prop::collection::vec(any::<u8>(), 0..40)) {
+        let bytes = [list.to_be_bytes().as_slice(), &rest].concat();
+        let text = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        if let Ok(position) = parse_cursor(list, &text) {
+            prop_assert_eq!(cursor(list, &position), text);
         }
     }
 
     #[test]
-    fn no_text_panics(text in any::<String>()) {
-        if let Ok(position) = parse_cursor(&text) {
-            prop_assert_eq!(cursor(&position), text);
+    fn no_text_panics(list: u16, text in any::<String>()) {
+        if let Ok(position) = parse_cursor(list, &text) {
+            prop_assert_eq!(cursor(list, &position), text);
         }
     }
 }

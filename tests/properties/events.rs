@@ -56,13 +56,14 @@ proptest! {
     #[test]
     fn no_text_panics(text in any::<String>()) {
         if let Some(event) = Event::parse(&text) {
-            prop_assert!(!event.id.is_empty());
+            prop_assert!(event.id.bytes().chain(event.kind.bytes()).all(|byte| byte.is_ascii_graphic()));
         }
     }
 
     #[test]
     fn no_json_panics_and_an_id_is_all_that_an_event_needs(body in any_json()) {
-        let has_id = body.get("id").and_then(Value::as_str).is_some_and(|id| (1..=255).contains(&id.len()));
+        let is_plain = |id: &str| (1..=255).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+        let has_id = body.get("id").and_then(Value::as_str).is_some_and(is_plain);
         prop_assert_eq!(Event::parse(&body.to_string()).is_some(), has_id);
     }
 

@@ -310,7 +310,7 @@ pub(super) async fn list(
             Ok(BookingDetails { booking: row.view()?, history })
         })
         .collect::<sqlx::Result<Vec<_>>>()?;
-    Ok(Page { items, next })
+    Ok(Page { list: page.list, items, next })
 }
 
 /// The pattern of folded texts that contain `text`, whose own signs stand for themselves.

@@ -5,6 +5,7 @@
 
 pub mod inspection;
 pub mod owner;
+mod patience;
 pub mod tx;
 
 use std::str::FromStr;
@@ -17,13 +18,15 @@ use sqlx::{ConnectOptions, Connection};
 
 use crate::fault::Fault;
 use crate::tenancy::TenantScope;
+use patience::Patience;
 use tx::{BatchTx, PlatformTx, TenantTx};
 
 /// The role without the right to bypass row-level security. Made by the first migration.
 pub const APPLICATION_ROLE: &str = "primetech_app";
 
-/// How long a request may wait for a free connection before it is told that the database cannot serve it.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a request may wait for a free connection of a database that is there, before it is told that it cannot be
+/// served. One that is away is told of sooner: see [`patience`].
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long one statement may run: longer than any should, shorter than a client's patience.
 const STATEMENT_TIMEOUT_MS: &str = "15000";
@@ -32,6 +35,7 @@ const STATEMENT_TIMEOUT_MS: &str = "15000";
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
+    patience: Patience,
 }
 
 /// The database URL cannot be used.
@@ -53,6 +57,7 @@ impl Database {
             ])
             // Errors are logged once, where a request is answered.
             .disable_statement_logging();
+        let patience = Patience::new(options.clone());
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -66,22 +71,22 @@ impl Database {
                 })
             })
             .connect_lazy_with(options);
-        Ok(Self { pool })
+        Ok(Self { pool, patience })
     }
 
     /// A transaction that sees one tenant's rows.
     pub async fn tenant_tx(&self, scope: &TenantScope) -> sqlx::Result<TenantTx> {
-        TenantTx::begin(&self.pool, scope).await
+        self.patience.wait(TenantTx::begin(&self.pool, scope)).await
     }
 
     /// A transaction that sees the rows of several tenants, for a batch of their requests.
     pub async fn batch_tx(&self) -> sqlx::Result<BatchTx> {
-        BatchTx::begin(&self.pool).await
+        self.patience.wait(BatchTx::begin(&self.pool)).await
     }
 
     /// A transaction of the platform itself: sees the tables with a `platform_*` policy, no tenant's.
     pub async fn platform_tx(&self) -> sqlx::Result<PlatformTx> {
-        PlatformTx::begin(&self.pool).await
+        self.patience.wait(PlatformTx::begin(&self.pool)).await
     }
 
     /// Reads in one transaction. A connection that turns out to be broken costs another try, not an error.
@@ -112,7 +117,7 @@ impl Database {
         scope: &TenantScope,
         work: impl AsyncFnOnce(&mut TenantTx) -> sqlx::Result<T>,
     ) -> Result<T, Fault> {
-        let mut transaction = TenantTx::begin_snapshot(&self.pool, scope).await?;
+        let mut transaction = self.patience.wait(TenantTx::begin_snapshot(&self.pool, scope)).await?;
         let value = work(&mut transaction).await?;
         transaction.end_read().await?;
         Ok(value)
@@ -155,10 +160,9 @@ impl Database {
 
     /// Asks the database whether it is there and whether this connection's role is the right one.
     pub async fn check(&self) -> Result<(), Fault> {
-        let (bypasses,): (bool,) =
-            sqlx::query_as("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
-                .fetch_one(&self.pool)
-                .await?;
+        let query =
+            sqlx::query_as("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user");
+        let (bypasses,): (bool,) = self.patience.wait(query.fetch_one(&self.pool)).await?;
         if bypasses {
             return Err(Fault::internal("the application's database role can bypass row-level security"));
         }
@@ -167,8 +171,13 @@ impl Database {
 
     /// The schema's newest migration, or none where there is no schema yet.
     pub async fn schema_version(&self) -> Result<Option<i64>, Fault> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.patience.wait(self.pool.acquire()).await?;
         newest_migration(&mut connection).await
+    }
+
+    /// For what needs no tenant: waits for `query` on [`Self::pool`] as transactions wait for theirs.
+    pub(crate) async fn wait<T>(&self, query: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+        self.patience.wait(query).await
     }
 
     pub(crate) fn pool(&self) -> &PgPool {

@@ -216,7 +216,7 @@ pub(super) async fn list(
     let page = page.cut(rows, |row| Position { created_at: row.created_at, id: row.id });
     let next = page.next;
     let items = page.items.into_iter().map(LicenceState::try_from).collect::<sqlx::Result<Vec<_>>>()?;
-    Ok(Page { items, next })
+    Ok(Page { list: page.list, items, next })
 }
 
 pub(super) async fn of_order(

@@ -103,7 +103,7 @@ pub async fn list_all(database: &Database, scope: TenantScope) -> Result<Vec<Rel
     let mut all = Vec::new();
     let mut after: Option<Position> = None;
     loop {
-        let page = PageRequest { limit: ROWS_AT_ONCE, after };
+        let page = PageRequest { list: 0, limit: ROWS_AT_ONCE, after };
         let page = database.read(&scope, async |tx| store::list(tx, &page).await).await?;
         all.extend(page.items);
         match page.next {

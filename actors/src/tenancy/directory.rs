@@ -95,10 +95,8 @@ impl TenantDirectory {
 
     /// A tenant's name, for the mails sent on its behalf.
     pub async fn name_of(&self, scope: &TenantScope) -> Result<String, Fault> {
-        let (name,): (String,) = sqlx::query_as("SELECT name FROM tenants WHERE id = $1")
-            .bind(scope.tenant_id())
-            .fetch_one(self.database.pool())
-            .await?;
+        let query = sqlx::query_as("SELECT name FROM tenants WHERE id = $1").bind(scope.tenant_id());
+        let (name,): (String,) = self.database.wait(query.fetch_one(self.database.pool())).await?;
         Ok(name)
     }
 
@@ -109,7 +107,8 @@ impl TenantDirectory {
                      WHERE d.host = $1";
         let mut tries = crate::database::tx::Tries::new();
         loop {
-            match sqlx::query_as(query).bind(host).fetch_optional(self.database.pool()).await {
+            let row = sqlx::query_as(query).bind(host).fetch_optional(self.database.pool());
+            match self.database.wait(row).await {
                 Ok(row) => return Ok(row),
                 Err(error) => tries.again_after(error)?,
             }

@@ -67,14 +67,13 @@ impl Event {
     /// None where the body is not an event at all: it has no id to be stored under.
     pub fn parse(payload: &str) -> Option<Self> {
         let body: Value = serde_json::from_str(payload).ok()?;
-        let id = body.get("id")?.as_str().filter(|id| !id.is_empty() && id.len() <= 255)?.to_owned();
+        let id = body.get("id")?.as_str().filter(|id| is_plain(id))?.to_owned();
         let kind = body
             .get("type")
             .and_then(Value::as_str)
+            .filter(|kind| is_plain(kind))
             .unwrap_or("unknown")
-            .chars()
-            .take(255)
-            .collect::<String>();
+            .to_owned();
         let null = Value::Null;
         let object = body.get("data").and_then(|data| data.get("object")).unwrap_or(&null);
         let content =

@@ -35,8 +35,8 @@ pub(super) async fn redis(url: SecretString) -> Vec<Check> {
         Err(error) => Check::fault(
             REDIS,
             format!("it cannot be used: {}", error.category()),
-            "see that it runs, and that REDIS_URL has the right host, port, user and password; limits are not kept \
-             meanwhile",
+            "see that it runs, and that REDIS_URL has the right host, port, user and password; each \
+             process keeps limits of its own meanwhile",
         ),
     }]
 }

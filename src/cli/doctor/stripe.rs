@@ -28,7 +28,7 @@ pub(super) async fn check(config: StripeConfig, environment: Environment, clock:
         Ok(answer) => answer,
         Err(reason) => {
             let advice =
-                "see that this machine may reach api.stripe.com by HTTPS; checkout answers 503 until it can";
+                "see that this machine may reach api.stripe.com by HTTPS; checkout answers 502 until it can";
             return vec![Check::fault(STRIPE, format!("it cannot be reached: {reason}"), advice)];
         }
     };

@@ -28,6 +28,8 @@ pub(super) struct Event {
     pub method: Method,
     /// The same for every file of one booking.
     pub uid: String,
+    /// The mailbox that the shop's mails are from.
+    pub organizer: String,
     /// Grows with every file of one booking.
     pub sequence: i32,
     pub stamp: DateTime<Utc>,
@@ -50,6 +52,8 @@ impl Event {
             format!("METHOD:{}", self.method.as_str()),
             "BEGIN:VEVENT".to_owned(),
             format!("UID:{}", text(&self.uid)),
+            // An address has none of the characters that a URI must not have.
+            format!("ORGANIZER:mailto:{}", self.organizer),
             format!("SEQUENCE:{}", self.sequence),
             format!("DTSTAMP:{}", time(self.stamp)),
             format!("DTSTART:{}", time(self.start)),
@@ -111,6 +115,7 @@ mod tests {
         Event {
             method: Method::Publish,
             uid: "BKG-7K2PM4QX@demo".to_owned(),
+            organizer: "shop@example.com".to_owned(),
             sequence: 2,
             stamp: DateTime::UNIX_EPOCH,
             start: DateTime::UNIX_EPOCH + TimeDelta::days(365),
@@ -136,6 +141,7 @@ mod tests {
         assert!(lines.contains(&r"SUMMARY:Café\; \\ with\, signs"));
         assert!(lines.contains(&format!("DESCRIPTION:{}\\nBEGIN:VALARM", "ü".repeat(100)).as_str()));
         assert!(lines.contains(&"DTSTART:19710101T000000Z") && lines.contains(&"DTEND:19710101T010000Z"));
+        assert!(lines.contains(&"ORGANIZER:mailto:shop@example.com"));
         assert!(lines.contains(&"SEQUENCE:2") && !lines.contains(&"BEGIN:VALARM"));
     }
 }

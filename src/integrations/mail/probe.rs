@@ -44,8 +44,9 @@ pub async fn probe(transport: &MailTransport) -> Result<(), ProbeError> {
             }
         }
         MailTransport::Directory(path) => {
-            tokio::fs::create_dir_all(path).await?;
-            let file = path.join(format!(".doctor-{}", random::opaque_id().simple()));
+            // One that is not there yet will be made beneath the first that is.
+            let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(path);
+            let file = there.join(format!(".doctor-{}", random::opaque_id().simple()));
             tokio::fs::write(&file, b"doctor").await?;
             tokio::fs::remove_file(&file).await?;
             Ok(())

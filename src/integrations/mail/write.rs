@@ -148,7 +148,7 @@ impl Desk {
             subject: format!("{shop}: booking {} {}", booking.bkg_ref, in_words(notice.to)),
             text,
             link: Some(("See the booking", link)),
-            event: calendar_event(&notice, &shop, delivery),
+            event: calendar_event(&notice, &shop, self.config.mail.from.email.as_ref(), delivery),
             shop,
         };
         let recipient = Recipient { name: Some(booking.name.clone()), email: booking.email.clone() };
@@ -180,7 +180,7 @@ fn what_happened(notice: &BookingNotice) -> String {
 }
 
 /// What the customer's calendar is told: to take a confirmed booking that has a time, and to drop it when cancelled.
-fn calendar_event(notice: &BookingNotice, shop: &str, delivery: &Delivery) -> Option<Event> {
+fn calendar_event(notice: &BookingNotice, shop: &str, organizer: &str, delivery: &Delivery) -> Option<Event> {
     let start = notice.booking.scheduled_for?;
     let method = match (notice.from, notice.to) {
         (_, BookingStatus::Confirmed) => Method::Publish,
@@ -190,6 +190,7 @@ fn calendar_event(notice: &BookingNotice, shop: &str, delivery: &Delivery) -> Op
     Some(Event {
         method,
         uid: format!("{}@{}", notice.booking.bkg_ref, delivery.scope.tenant_id()),
+        organizer: organizer.to_owned(),
         sequence: notice.position,
         stamp: notice.at,
         start,

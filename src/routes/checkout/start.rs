@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, rt, web};
@@ -160,11 +161,7 @@ async fn start(state: web::Data<State>, wanted: Wanted) -> Result<HttpResponse, 
     let kept = placed.claim.map(|claim| (claim, KeptAnswer { status: 201, body: body.clone() }));
     let attach = AttachCheckout { scope, order_id: placed.order.id, checkout, answer: kept };
     if let Err(fault) = ask(state.actors.orders.of(&scope), attach).await {
-        // This request has ended without an answer to keep: the next one with the key need not wait until it counts
-        // as dead. Where the answer was kept after all, that one gets it.
-        if let Err(error) = settle(&state, scope, placed.claim, None).await {
-            tracing::warn!(cause = error.cause(), "a key is held until its claim runs out");
-        }
+        free_when_possible(state, scope, placed.claim).await;
         return Err(fault.into());
     }
     Ok(HttpResponse::Created().content_type("application/json").body(body))
@@ -211,6 +208,23 @@ async fn settle(
         ask(state.actors.orders.of(&scope), SettleClaim { scope, claim, answer }).await?;
     }
     Ok(())
+}
+
+/// Frees the key of a request that has ended without an answer to keep: the next one with it need not wait until this
+/// one counts as dead. Where the answer was kept after all, that one gets it. What failed may have been the database,
+/// so it is tried until the claim would have run out by itself.
+async fn free_when_possible(state: web::Data<State>, scope: TenantScope, claim: Option<HeldClaim>) {
+    if settle(&state, scope, claim, None).await.is_ok() {
+        return;
+    }
+    rt::spawn(async move {
+        for _ in 0..60 {
+            rt::time::sleep(Duration::from_secs(1)).await;
+            if settle(&state, scope, claim, None).await.is_ok() {
+                return;
+            }
+        }
+    });
 }
 
 async fn refuse(
