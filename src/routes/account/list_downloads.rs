@@ -18,7 +18,9 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("List what the user may download")
-        .about("One entry for each purchase that was not given back and each published release of its product.")
+        .about(
+            "One entry for each purchase that was not given back and each published release of its product.",
+        )
         .paged()
         .answers::<PageOf<DownloadView>>(200, "A page of downloads.")
 }
