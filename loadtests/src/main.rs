@@ -1,53 +1,104 @@
-//! Load over HTTP against a running `primetech dev`, and the promises read back from the database afterwards.
+//! Load over HTTP, and the promises read back from the database afterwards; and the comparison with what the same
+//! work costs with a row lock for each request.
+//!
+//! Owns what it brings up: a private installation that ends with the run. Sends to this machine only. Invariant: a
+//! figure is printed together with whether the promises held, and a broken one ends the run with an error.
 #![allow(clippy::print_stdout, reason = "the report is what the program is for")]
 
+mod commands;
+mod compare;
+mod http;
 mod installation;
+mod invariants;
 mod load;
+mod report;
 mod scenarios;
+mod seed;
+mod stock;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand};
 
-use installation::Installation;
+use scenarios::Scenario;
 
 /// Anything that ends a run: a scenario that cannot be set up, or a promise that did not hold.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Parser)]
-#[command(about = "Load scenarios for Prime Tech Platform")]
+#[command(about = "Load scenarios for Prime Tech Platform", after_help = "See loadtests/README.md.")]
 struct Arguments {
-    scenario: Scenario,
-    /// The data directory of the running `primetech dev`
-    #[arg(long, default_value = ".data")]
-    data_dir: PathBuf,
-    /// Requests in flight at the same time
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    clients: u32,
-    /// Seconds
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    duration: u64,
+    #[command(subcommand)]
+    command: Command,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Scenario {
-    ActivateOne,
-    CheckoutOneTenant,
+#[derive(Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Run(Runs),
+    /// Measure the service against a row-lock transaction for each request, and against its marks
+    Compare(compare::Arguments),
+    /// Fill the database of a running `primetech dev` with tenants and licences
+    Seed(seed::Arguments),
 }
 
-/// How much load.
-#[derive(Clone, Copy)]
-pub struct Load {
-    pub clients: u32,
-    pub duration: Duration,
+/// One command for each scenario.
+#[derive(Subcommand)]
+enum Runs {
+    /// Many devices ask for one licence; one gets it
+    ActivateOne(commands::RunArguments),
+    /// Each device activates a licence of its own
+    ActivateMany(commands::RunArguments),
+    /// Licences are asked about, active and not, by the right device and by others
+    Validate(commands::RunArguments),
+    /// Devices take licences and leave them again
+    MoveMany(commands::RunArguments),
+    /// Customers start checkouts at one shop
+    CheckoutOneTenant(commands::RunArguments),
+    /// Customers start checkouts at a hundred shops
+    CheckoutManyTenants(commands::RunArguments),
+    /// Each payment's event comes one to five times, shuffled
+    WebhookStorm(commands::RunArguments),
+    /// Logins, of which some are wrong
+    LoginStorm(commands::RunArguments),
+    /// Several admins move each booking at the same time
+    BookingRace(commands::RunArguments),
+    /// All of it at once
+    Mixed(commands::RunArguments),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+impl Runs {
+    fn scenario(self) -> (Scenario, commands::RunArguments) {
+        match self {
+            Self::ActivateOne(arguments) => (Scenario::ActivateOne, arguments),
+            Self::ActivateMany(arguments) => (Scenario::ActivateMany, arguments),
+            Self::Validate(arguments) => (Scenario::Validate, arguments),
+            Self::MoveMany(arguments) => (Scenario::MoveMany, arguments),
+            Self::CheckoutOneTenant(arguments) => (Scenario::CheckoutOneTenant, arguments),
+            Self::CheckoutManyTenants(arguments) => (Scenario::CheckoutManyTenants, arguments),
+            Self::WebhookStorm(arguments) => (Scenario::WebhookStorm, arguments),
+            Self::LoginStorm(arguments) => (Scenario::LoginStorm, arguments),
+            Self::BookingRace(arguments) => (Scenario::BookingRace, arguments),
+            Self::Mixed(arguments) => (Scenario::Mixed, arguments),
+        }
+    }
+}
+
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments).await {
+    allow_many_connections();
+    // One thread for the clients, with an actix system around it for the actors that are measured within.
+    let done = actix_web::rt::System::new().block_on(async {
+        match arguments.command {
+            Command::Run(runs) => {
+                let (scenario, arguments) = runs.scenario();
+                commands::run(scenario, arguments).await
+            }
+            Command::Compare(arguments) => compare::run(arguments).await,
+            Command::Seed(arguments) => seed::run(arguments).await,
+        }
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("loadtests: {failure}");
@@ -56,11 +107,15 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let installation = Installation::find(&arguments.data_dir).await?;
-    let load = Load { clients: arguments.clients, duration: Duration::from_secs(arguments.duration) };
-    match arguments.scenario {
-        Scenario::ActivateOne => scenarios::activate_one::run(&installation, load).await,
-        Scenario::CheckoutOneTenant => scenarios::checkout_one_tenant::run(&installation, load).await,
+/// A thousand clients need more files than a shell allows by default; what we start inherits it.
+fn allow_many_connections() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            eprintln!("loadtests: the limit of open files stays as it is: {error}");
+        }
     }
 }
