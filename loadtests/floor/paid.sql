@@ -1,8 +1,11 @@
 -- The paid transaction: the event is stored under its unique id; where it is new, its order and payment are locked,
 -- the receipt is numbered under its counter's row lock, and all that follows is written.
--- Of each five events one comes once, one twice, and so on to five times, in shuffled order: the mix of the scenario.
+-- Of each five events one comes once, one twice, and so on to five times, 200 events shuffled together: the mix of the
+-- scenario.
 \set turn :turn + 1
-\set place permute(:client_id + :clients * :turn, :deliveries, 7)
+\set delivery :client_id + :clients * :turn
+\set block :delivery / 600
+\set place :block * 600 + permute(mod(:delivery, 600), 600, :block)
 \set within mod(:place, 15)
 \set event :place / 15 * 5 + CASE WHEN :within < 1 THEN 0 WHEN :within < 3 THEN 1 WHEN :within < 6 THEN 2 WHEN :within < 10 THEN 3 ELSE 4 END
 BEGIN;

@@ -1,10 +1,11 @@
 //! The other side: pgbench, with a transaction and a row lock for each request, in the scripts of `floor/`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use chrono::Datelike;
+use primetech::dev::postgres::PrivateCluster;
 use primetech_actors::clock::{Clock, SystemClock};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
@@ -86,7 +87,7 @@ pub async fn run(
     let folder = tempfile::tempdir()?;
     let file = folder.path().join(script.file());
     std::fs::write(&file, script.text())?;
-    let mut command = pgbench(&postgres.program("pgbench"), &url, &file, length);
+    let mut command = pgbench(&find(postgres), &url, &file, length);
     let common = [
         ("tenant", shop.tenant_id.to_string()),
         ("tag", shop.tag.clone()),
@@ -109,6 +110,15 @@ pub async fn run(
         return Err(format!("pgbench failed on {}:\n{said}\n{complaints}", script.file()).into());
     }
     Ran::read(&said).ok_or_else(|| format!("pgbench told no figures:\n{said}").into())
+}
+
+/// Beside the server's own program, or beside what that is a link to, or on the path.
+fn find(postgres: &PrivateCluster) -> PathBuf {
+    let linked = std::fs::canonicalize(postgres.program("postgres")).unwrap_or_default();
+    [postgres.program("pgbench"), linked.with_file_name("pgbench")]
+        .into_iter()
+        .find(|program| program.is_file())
+        .unwrap_or_else(|| "pgbench".into())
 }
 
 fn pgbench(program: &Path, url: &Url, file: &Path, length: Duration) -> Command {

@@ -20,7 +20,11 @@ use crate::load::{Ticket, Workload};
 use crate::stock;
 
 /// Each event comes one to so many times: three times on average.
-const MOST_DELIVERIES: u64 = 5;
+const MOST_DELIVERIES: u32 = 5;
+
+/// Events that are shuffled with each other. All deliveries of an event come soon after each other, so that a run that
+/// ends before all are sent has had as many duplicates as any.
+const SHUFFLED_TOGETHER: u32 = 200;
 
 pub struct WebhookStorm {
     shop: Shop,
@@ -37,16 +41,7 @@ impl WebhookStorm {
     pub async fn prepare(installation: &Installation, deliveries: u64) -> Result<Self, Failure> {
         let shop = installation.open_shop().await?;
         let customer = shop.register(installation).await?;
-        let mut random = SmallRng::seed_from_u64(3);
-        let mut order: Vec<u32> = Vec::new();
-        let mut events = 0;
-        while (order.len() as u64) < deliveries {
-            for _ in 0..random.random_range(1..=MOST_DELIVERIES) {
-                order.push(events);
-            }
-            events += 1;
-        }
-        order.shuffle(&mut random);
+        let (order, events) = shuffled(deliveries);
         let orders = stock::pending_orders(&installation.pool, &shop, &customer, events.into()).await?;
         installation.settle().await?;
         Ok(Self {
@@ -69,6 +64,22 @@ impl WebhookStorm {
             r#"{{"id":"evt_{tag}_{event}","object":"event","api_version":"2026-09-30","created":1790000000,"data":{{"object":{{"id":"{session}","object":"checkout.session","after_expiration":null,"allow_promotion_codes":null,"amount_subtotal":4900,"amount_total":4900,"automatic_tax":{{"enabled":false,"liability":null,"status":null}},"billing_address_collection":null,"cancel_url":"https://shop.example/cancelled","client_reference_id":"{order}","consent":null,"created":1790000000,"currency":"usd","customer":null,"customer_creation":"if_required","customer_details":{{"address":null,"email":"jane@example.com","name":"Jane","phone":null,"tax_exempt":"none","tax_ids":[]}},"expires_at":1790086400,"invoice":null,"livemode":false,"locale":null,"metadata":{{"orderId":"{order}","tenantId":"{tenant}"}},"mode":"payment","payment_intent":"pi_{tag}_{event}","payment_method_types":["card"],"payment_status":"paid","shipping_cost":null,"status":"complete","submit_type":null,"subscription":null,"success_url":"https://shop.example/success","total_details":{{"amount_discount":0,"amount_shipping":0,"amount_tax":0}},"ui_mode":"hosted_page","url":null}}}},"livemode":false,"pending_webhooks":1,"request":{{"id":null,"idempotency_key":null}},"type":"checkout.session.completed"}}"#
         )
     }
+}
+
+/// At least so many deliveries, as numbers of events, and how many events there are.
+fn shuffled(deliveries: u64) -> (Vec<u32>, u32) {
+    let mut random = SmallRng::seed_from_u64(3);
+    let mut order: Vec<u32> = Vec::new();
+    let mut events = 0;
+    while (order.len() as u64) < deliveries {
+        let mut together: Vec<u32> = (events..events + SHUFFLED_TOGETHER)
+            .flat_map(|event| std::iter::repeat_n(event, random.random_range(1..=MOST_DELIVERIES) as usize))
+            .collect();
+        together.shuffle(&mut random);
+        order.extend(together);
+        events += SHUFFLED_TOGETHER;
+    }
+    (order, events)
 }
 
 /// `stripe-signature`, as the provider makes it.
@@ -146,5 +157,22 @@ impl Workload for WebhookStorm {
             ])
         }
         .boxed_local()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_event_comes_one_to_five_times_at_any_time_of_the_run() {
+        let (order, events) = shuffled(10_000);
+        let mut times = vec![0; events as usize];
+        for event in &order {
+            times[*event as usize] += 1;
+        }
+        assert!(times.iter().all(|times| (1..=5).contains(times)));
+        let distinct: std::collections::HashSet<u32> = order[..3_000].iter().copied().collect();
+        assert!((900..1_200).contains(&distinct.len()), "{} of the first 3000", distinct.len());
     }
 }
