@@ -114,6 +114,6 @@ pub async fn promises(
     let faults = i64::try_from(measured.faults())?;
     let mut promises = vec![Promise::without("every request was answered, and none with a fault", faults)];
     promises.extend(workload.promises(installation).await?);
-    promises.extend(books(&installation.pool).await?);
+    promises.extend(books(&mut *installation.pool.acquire().await?).await?);
     Ok(promises)
 }

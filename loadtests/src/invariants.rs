@@ -1,7 +1,7 @@
 //! The product's promises, read back from the database: what no speed makes up for.
 
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::Failure;
@@ -106,10 +106,10 @@ const BOOKS: &[(&str, &str)] = &[
 ];
 
 /// Reads the books of all shops.
-pub async fn books(pool: &PgPool) -> Result<Vec<Promise>, Failure> {
+pub async fn books(connection: &mut PgConnection) -> Result<Vec<Promise>, Failure> {
     let mut promises = Vec::with_capacity(BOOKS.len());
     for (what, statement) in BOOKS {
-        let violations: i64 = sqlx::query_scalar(*statement).fetch_one(pool).await?;
+        let violations: i64 = sqlx::query_scalar(*statement).fetch_one(&mut *connection).await?;
         promises.push(Promise::without(*what, violations));
     }
     Ok(promises)

@@ -96,7 +96,7 @@ async fn round(installation: &Installation, actors: &Actors, rounds: Rounds) -> 
 async fn check(installation: &Installation, shop: &Shop, numbers: &[String]) -> Result<(), Failure> {
     let present = "SELECT count(DISTINCT i.number) FROM unnest($2::text[]) AS told (number)
                    JOIN invoices i ON i.tenant_id = $1 AND i.number = told.number";
-    let mut promises = books(&installation.pool).await?;
+    let mut promises = books(&mut *installation.pool.acquire().await?).await?;
     promises
         .push(acknowledged(&installation.pool, "numbers given out", present, shop.tenant_id, numbers).await?);
     match promises.iter().find(|promise| !promise.holds) {

@@ -32,7 +32,7 @@ pub struct Installation {
     /// Sees every row.
     pub pool: PgPool,
     pub webhook_secret: SecretString,
-    pub(crate) own: Option<Own>,
+    own: Option<Own>,
 }
 
 impl Installation {

@@ -97,7 +97,7 @@ pub async fn fill(pool: &PgPool, amount: Amount, tell: bool) -> Result<(), Failu
     sqlx::raw_sql("CHECKPOINT").execute(pool).await?;
     if tell {
         println!("in all {:.1} s, with VACUUM ANALYZE", begun.elapsed().as_secs_f64());
-        for promise in books(pool).await? {
+        for promise in books(&mut *pool.acquire().await?).await? {
             println!(
                 "{}  {} ({})",
                 if promise.holds { "holds " } else { "BROKEN" },
