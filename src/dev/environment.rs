@@ -143,6 +143,10 @@ impl Environment {
         self.data_directory.join("mail")
     }
 
+    pub fn postgres(&self) -> &PrivateCluster {
+        &self.cluster
+    }
+
     pub fn stripe(&self) -> &StripeStandIn {
         &self.stripe
     }

@@ -57,7 +57,7 @@ pub struct Jwk {
 }
 
 /// What a certificate says, beside its times.
-pub(super) struct Claims<'a> {
+pub struct Claims<'a> {
     pub lic_key: &'a str,
     pub fingerprint: &'a str,
     /// The tenant's slug.
@@ -97,7 +97,8 @@ impl CertificateSigner {
         Ok(self.keys_of(tenant_id)?.set.clone())
     }
 
-    pub(super) fn certify(
+    /// A certificate that ends with the licence, or after thirty days.
+    pub fn certify(
         &self,
         tenant_id: Uuid,
         claims: &Claims<'_>,

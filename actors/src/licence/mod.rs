@@ -12,5 +12,5 @@ pub mod operator;
 pub(crate) mod store;
 
 pub use actor::LicenceActor;
-pub use certificate::{CertificateSigner, InvalidSigningKey, JwkSet};
+pub use certificate::{CertificateSigner, Claims, InvalidSigningKey, JwkSet};
 pub use messages::*;

@@ -123,6 +123,11 @@ impl PrivateCluster {
         self.made_now
     }
 
+    /// A program of the PostgreSQL that runs here, such as `pgbench`. Not every package brings all of them.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.server.binaries().program(name)
+    }
+
     /// The server's log of this run.
     pub fn log(&self) -> &Path {
         &self.folder.log

@@ -25,8 +25,9 @@ const IMMEDIATE_STOP_LIMIT: Duration = Duration::from_secs(5);
 pub struct Server {
     pub process: Supervised,
     pub port: u16,
-    #[cfg_attr(unix, expect(dead_code, reason = "other systems stop it with pg_ctl"))]
-    stopper: (Binaries, std::path::PathBuf),
+    binaries: Binaries,
+    #[cfg(not(unix))]
+    pgdata: std::path::PathBuf,
 }
 
 /// Starts the server and returns once it answers.
@@ -109,7 +110,13 @@ fn spawn(
     prepare(&mut command, identity, &folder.root, Some(Signal::Interrupt))
         .map_err(ClusterError::io("could not prepare", &program))?;
     let process = Supervised::spawn(command).map_err(ClusterError::io("could not run", &program))?;
-    Ok(Server { process, port, stopper: (binaries.clone(), folder.pgdata.clone()) })
+    Ok(Server {
+        process,
+        port,
+        binaries: binaries.clone(),
+        #[cfg(not(unix))]
+        pgdata: folder.pgdata.clone(),
+    })
 }
 
 fn settings(options: &ClusterOptions, port: u16) -> Vec<(String, String)> {
@@ -177,6 +184,10 @@ fn is_ready(server: &Server, folder: &Folder) -> bool {
 }
 
 impl Server {
+    pub fn binaries(&self) -> &Binaries {
+        &self.binaries
+    }
+
     /// Ends the server: open transactions are rolled back, clients cut off, everything committed written. Blocks.
     pub fn stop(&self) -> Result<(), ClusterError> {
         for (signal, limit) in [
@@ -207,7 +218,8 @@ impl Server {
     fn ask_to_end(&self, signal: Signal, limit: Duration) {
         match signal {
             Signal::Kill => drop(self.process.signal(Signal::Kill)),
-            _ => stop_with_pg_ctl(&self.stopper.0, &self.stopper.1, limit),
+            // Other systems have no signals.
+            _ => stop_with_pg_ctl(&self.binaries, &self.pgdata, limit),
         }
     }
 }
