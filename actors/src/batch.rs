@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::database::Database;
 use crate::database::tx::{BatchTx, CommitOutcome, Tries};
@@ -28,6 +29,12 @@ pub trait Batch: Sized + 'static {
 
     /// Names the work in logs and metrics.
     const NAME: &'static str;
+
+    /// The tenants whose rows are open from the start, so that a batch of reads need not ask for them: that is a round
+    /// trip. A batch that certainly writes opens them itself, with [`BatchTx::open_tenants_to_write`].
+    fn tenants(&self, _items: &[Self::Item]) -> Vec<Uuid> {
+        Vec::new()
+    }
 
     /// Does the work for all `items` inside `tx` and gives one reply per item, in their order. The caller commits.
     ///
@@ -173,7 +180,7 @@ async fn run_once<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Result<Vec
     loop {
         // A panic unwinds out of `run` only, which comes before the commit: the transaction is rolled back.
         let attempt = AssertUnwindSafe(async {
-            let mut tx = shared.database.batch_tx().await?;
+            let mut tx = shared.database.batch_tx(shared.work.tenants(items)).await?;
             let replies = shared.work.run(&mut tx, items).await?;
             Ok::<_, sqlx::Error>((tx, replies))
         });

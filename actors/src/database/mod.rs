@@ -15,6 +15,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
+use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::tenancy::TenantScope;
@@ -54,6 +55,14 @@ impl Database {
                 ("statement_timeout", STATEMENT_TIMEOUT_MS),
                 // A transaction whose process hangs must not hold its row locks for ever.
                 ("idle_in_transaction_session_timeout", "30000"),
+                // Statements are prepared once and their plans kept for a connection's life, also those that were made
+                // while a table was empty and read as a whole cheapest. All have an index to go by, few rows to find,
+                // and the tables grow: so indexes and nested loops it is, from the first row on.
+                ("enable_seqscan", "off"),
+                ("enable_hashjoin", "off"),
+                ("enable_mergejoin", "off"),
+                // What has no index after all looks dear enough to be compiled, which costs more than it takes.
+                ("jit", "off"),
             ])
             // Errors are logged once, where a request is answered.
             .disable_statement_logging();
@@ -80,8 +89,8 @@ impl Database {
     }
 
     /// A transaction that sees the rows of several tenants, for a batch of their requests.
-    pub async fn batch_tx(&self) -> sqlx::Result<BatchTx> {
-        self.patience.wait(BatchTx::begin(&self.pool)).await
+    pub async fn batch_tx(&self, tenants: Vec<Uuid>) -> sqlx::Result<BatchTx> {
+        self.patience.wait(BatchTx::begin(&self.pool, tenants)).await
     }
 
     /// A transaction of the platform itself: sees the tables with a `platform_*` policy, no tenant's.

@@ -107,8 +107,16 @@ pub struct BatchTx {
 }
 
 impl BatchTx {
-    pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Self> {
-        Ok(Self { transaction: pool.begin().await?, xid: None })
+    pub(super) async fn begin(pool: &PgPool, tenants: Vec<Uuid>) -> sqlx::Result<Self> {
+        let transaction = if tenants.is_empty() {
+            pool.begin().await?
+        } else {
+            // Formatted from UUIDs and commas. One round trip for both statements.
+            let tenants = joined(tenants.into_iter());
+            let begin = format!("BEGIN; SELECT set_config('app.tenant_ids', '{tenants}', true)");
+            pool.begin_with(AssertSqlSafe(begin)).await?
+        };
+        Ok(Self { transaction, xid: None })
     }
 
     /// Opens the rows of `tenants`, in place of those opened before.
@@ -144,10 +152,10 @@ impl BatchTx {
         Ok(())
     }
 
-    /// To be called before the first write of a batch that may turn out to write nothing.
-    pub(crate) async fn assign_xid(&mut self) -> sqlx::Result<()> {
-        self.xid = Some(current_xid(&mut self.transaction).await?);
-        Ok(())
+    /// Notes the transaction's id as `pg_current_xact_id()` told it. To be called before the first write of a batch
+    /// that may turn out to write nothing.
+    pub(crate) fn note_xid(&mut self, xid: String) {
+        self.xid = Some(xid);
     }
 
     pub fn connection(&mut self) -> &mut PgConnection {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, ResponseFuture};
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::certificate::{CertificateSigner, Claims};
 use super::decide::{self, LicenceState};
@@ -76,10 +77,13 @@ impl Batch for CommandBatch {
     type Error = Fault;
     const NAME: &'static str = "licence.commands";
 
+    fn tenants(&self, commands: &[Command]) -> Vec<Uuid> {
+        commands.iter().map(|command| command.name().0).collect()
+    }
+
     async fn run(&self, tx: &mut BatchTx, commands: &[Command]) -> sqlx::Result<Vec<Reply<Self>>> {
         let now = self.clock.now();
         let names: BTreeSet<LicenceName> = commands.iter().map(Command::name).collect();
-        tx.open_tenants(names.iter().map(|(tenant_id, _)| *tenant_id)).await?;
         let mut licences = store::read(tx.connection(), &names).await?;
 
         // A first look without locks: most refusals and repetitions end here, and write nothing.
@@ -90,8 +94,8 @@ impl Batch for CommandBatch {
 
         // Those that would change are looked at again under lock: another process may have been first.
         let contested: BTreeSet<LicenceName> = changed.iter().map(|(name, _)| name.clone()).collect();
-        tx.assign_xid().await?;
-        store::lock(tx.connection(), &contested).await?;
+        let xid = store::lock(tx.connection(), &contested).await?;
+        tx.note_xid(xid);
         licences.retain(|name, _| !contested.contains(name));
         licences.extend(store::read(tx.connection(), &contested).await?);
         // Taken under the lock: whoever waited for it comes later than what it waited for, also in what is written.
@@ -150,11 +154,14 @@ impl Batch for ValidationBatch {
     type Error = Fault;
     const NAME: &'static str = "licence.validations";
 
+    fn tenants(&self, validations: &[Validate]) -> Vec<Uuid> {
+        validations.iter().map(|validation| validation.scope.tenant_id()).collect()
+    }
+
     async fn run(&self, tx: &mut BatchTx, validations: &[Validate]) -> sqlx::Result<Vec<Reply<Self>>> {
         let now = self.clock.now();
         let name = |validation: &Validate| (validation.scope.tenant_id(), validation.key.clone());
         let names: BTreeSet<LicenceName> = validations.iter().map(name).collect();
-        tx.open_tenants(names.iter().map(|(tenant_id, _)| *tenant_id)).await?;
         let licences = store::read(tx.connection(), &names).await?;
         Ok(validations
             .iter()

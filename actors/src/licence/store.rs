@@ -101,20 +101,27 @@ pub(super) async fn read(
         .collect()
 }
 
-/// Locks the licences against every other change, in a sorted order. What was read before is then read again.
-pub(super) async fn lock(connection: &mut PgConnection, names: &BTreeSet<LicenceName>) -> sqlx::Result<()> {
+/// Locks the licences against every other change, in a sorted order, and gives the transaction's id. What was read
+/// before is then read again.
+pub(super) async fn lock(
+    connection: &mut PgConnection,
+    names: &BTreeSet<LicenceName>,
+) -> sqlx::Result<String> {
     let (tenants, keys): (Vec<Uuid>, Vec<&str>) =
         names.iter().map(|(tenant_id, key)| (*tenant_id, key.as_str())).unzip();
-    sqlx::query(
-        "SELECT 1 FROM unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, key)
-         JOIN licences l ON l.tenant_id = wanted.tenant_id AND l.key = wanted.key
-         ORDER BY l.tenant_id, l.id FOR UPDATE OF l",
+    let (xid, _): (String, i64) = sqlx::query_as(
+        "WITH locked AS (
+             SELECT 1 FROM unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, key)
+             JOIN licences l ON l.tenant_id = wanted.tenant_id AND l.key = wanted.key
+             ORDER BY l.tenant_id, l.id FOR UPDATE OF l
+         )
+         SELECT pg_current_xact_id()::text, (SELECT count(*) FROM locked)",
     )
     .bind(tenants)
     .bind(keys)
-    .execute(connection)
+    .fetch_one(connection)
     .await?;
-    Ok(())
+    Ok(xid)
 }
 
 /// Writes the changes of a batch. The licences are locked.
