@@ -40,18 +40,19 @@ pub struct Amount {
     pub tenants: u64,
     pub licences: u64,
     pub orders: u64,
+    /// Of each tenant; the first is an admin.
+    pub users: u64,
 }
 
 impl Amount {
-    /// Customers of each tenant; the first is an admin.
-    pub const USERS_OF_TENANT: u64 = 3;
+    const USERS: u64 = 3;
 
     pub fn new(tenants: u64, licences: u64, orders: Option<u64>) -> Self {
-        Self { tenants, licences, orders: orders.unwrap_or(licences / 10).min(licences) }
+        Self { tenants, licences, orders: orders.unwrap_or(licences / 10).min(licences), users: Self::USERS }
     }
 
-    fn users(&self) -> u64 {
-        self.tenants * Self::USERS_OF_TENANT
+    fn all_users(&self) -> u64 {
+        self.tenants * self.users
     }
 
     fn bookings(&self) -> u64 {

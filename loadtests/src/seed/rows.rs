@@ -43,7 +43,7 @@ impl Seeder {
 
     /// The user behind the `number`-th licence, order, booking.
     fn user(&self, number: u64) -> u64 {
-        let within = number / self.amount.tenants % Amount::USERS_OF_TENANT;
+        let within = number / self.amount.tenants % self.amount.users;
         within * self.amount.tenants + self.tenant(number)
     }
 
@@ -145,7 +145,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         columns: "users (tenant_id, id, email, role, password_hash, email_verified_at, created_at)",
-        count: Amount::users,
+        count: Amount::all_users,
         row: |seeder, n, out| {
             let role = if n < seeder.amount.tenants { "ADMIN" } else { "CUSTOMER" };
             let (tenant, now) = (id(Sort::Tenant, seeder.tenant(n)), Stamp(seeder.now));
@@ -154,7 +154,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         columns: "sessions (tenant_id, id, token_hash, user_id, created_at, expires_at)",
-        count: Amount::users,
+        count: Amount::all_users,
         row: |seeder, n, out| {
             let (tenant, now) = (id(Sort::Tenant, seeder.tenant(n)), Stamp(seeder.now));
             let expiry = Stamp(seeder.now + TimeDelta::days(14));
@@ -163,7 +163,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         columns: "email_verification_tokens (tenant_id, id, user_id, token_hash, created_at, expires_at, ended_at)",
-        count: Amount::users,
+        count: Amount::all_users,
         row: |seeder, n, out| {
             let (tenant, now) = (id(Sort::Tenant, seeder.tenant(n)), Stamp(seeder.now));
             line!(out, tenant, id(Sort::Token, n), id(Sort::User, n), hash(Sort::Token, n), now, now, now);

@@ -15,13 +15,14 @@ use serde_json::{Value, json};
 
 use crate::{installation, within_a_system};
 
-const AMOUNT: Amount = Amount { tenants: 40, licences: 40_000, orders: 20_000 };
+/// Few tenants, so that a statement that reads all of one is not taken for a good one.
+const AMOUNT: Amount = Amount { tenants: 4, licences: 20_000, orders: 12_000, users: 600 };
 
 /// From so many rows on a table counts as large.
 const LARGE: f64 = 2_000.0;
 
 /// A statement that reads more rows of a large table than this does not find them by its index: the largest page has a
-/// hundred rows, and so has the largest batch of these runs. A tenant has 500 orders and 1000 licences.
+/// hundred rows, and so has the largest batch of these runs. A tenant has 3000 orders and 5000 licences.
 const MOST_ROWS: f64 = 300.0;
 
 /// How often each request is made: after five times PostgreSQL may take another plan, one for all parameters.
@@ -36,6 +37,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("auto_explain.log_format", "json"),
     ("auto_explain.log_nested_statements", "on"),
     ("log_line_prefix", "%a|"),
+    // As on a disk without heads. There are some tens of thousands of rows here and millions where it matters: with the
+    // usual 4, reading a table of this size from end to end is rightly thought cheaper than a hundred looks at its index.
+    ("random_page_cost", "1.1"),
 ];
 
 /// A table that a statement reads, and how.
@@ -132,7 +136,7 @@ async fn exercise(installation: &Installation) {
     )
     .await;
     let receipt = invoice.replace("INV", "RCP");
-    // The tenant of number 1 has the licences 1, 41, 81 and so on.
+    // The tenant of number 1 has the licences 1, 5, 9 and so on.
     let key = licence_key(1 + AMOUNT.tenants);
     for time in 0..TIMES {
         for cookie in [&admin, &customer] {
@@ -151,9 +155,6 @@ async fn exercise(installation: &Installation) {
             ] {
                 ask(&mut client, "GET", &host, path, cookie, None).await;
             }
-            let next = next_page(&mut client, &host, cookie).await;
-            ask(&mut client, "GET", &host, &format!("/api/orders?cursor={next}"), cookie, None).await;
-            ask(&mut client, "GET", &host, &format!("/api/licences?cursor={next}"), cookie, None).await;
             let download = json!({"operation": "download", "resource": {"type": "release", "id": release}});
             ask(&mut client, "POST", &host, "/api/storage/signed-url", cookie, Some(download)).await;
             ask(
@@ -166,6 +167,9 @@ async fn exercise(installation: &Installation) {
             )
             .await;
         }
+        let next = next_page(&mut client, &host, &admin).await;
+        ask(&mut client, "GET", &host, &format!("/api/orders?cursor={next}"), &admin, None).await;
+        ask(&mut client, "GET", &host, &format!("/api/licences?cursor={next}"), &admin, None).await;
         for query in ["", "?status=NEW", "?from=2020-01-01T00:00:00Z&to=2099-01-01T00:00:00Z"] {
             ask(&mut client, "GET", &host, &format!("/api/admin/bookings{query}"), &admin, None).await;
         }
@@ -187,8 +191,9 @@ async fn exercise(installation: &Installation) {
         );
         for (path, body) in [("/api/checkout/start", checkout), ("/api/bookings", book)] {
             for _ in 0..2 {
-                let template =
-                    Template::post(path, &host).header("cookie", &customer).header("idempotency-key", &fresh);
+                let template = Template::post(path, &host)
+                    .header("cookie", &customer)
+                    .header("idempotency-key", &format!("{fresh}{path}"));
                 let called = client.call(&template, &body).await.unwrap();
                 assert_eq!(called.status, 201, "{path}: {}", called.body);
             }
@@ -209,8 +214,9 @@ async fn ask(
         if method == "GET" { Template::get(path, host) } else { Template::with_body(method, path, host) };
     let called =
         client.call(&template.header("cookie", cookie), &body.unwrap_or_else(|| json!({}))).await.unwrap();
-    // Refused is fine: whatever was asked for was looked for.
-    assert!(called.status < 500, "{method} {path}: {} {}", called.status, called.body);
+    // Refused is fine: whatever was asked for was looked for. Seeded files are in no store.
+    let has_no_file = called.body["error"]["code"] == "STORAGE_UNAVAILABLE";
+    assert!(called.status < 500 || has_no_file, "{method} {path}: {} {}", called.status, called.body);
     called.body
 }
 
@@ -270,7 +276,9 @@ fn look(
         let how = match kind {
             // One that was planned and never begun read nothing, but would.
             "Seq Scan" => Some("a sequential scan".to_owned()),
-            _ if rows > MOST_ROWS => Some(format!("{kind} of more than {MOST_ROWS} rows")),
+            _ if rows > MOST_ROWS => {
+                Some(format!("{kind} of more than {MOST_ROWS} rows by {}", condition(node)))
+            }
             _ => None,
         };
         faults.extend(how.map(|how| Fault { table: table.to_owned(), how, statement: statement.to_owned() }));
@@ -278,4 +286,10 @@ fn look(
     for child in node["Plans"].as_array().into_iter().flatten() {
         look(child, statement, large, faults, read);
     }
+}
+
+/// By what a scan finds its rows, its bitmap's index scan included.
+fn condition(node: &Value) -> &str {
+    let own = node["Index Cond"].as_str().or_else(|| node["Recheck Cond"].as_str());
+    own.unwrap_or("no condition")
 }
