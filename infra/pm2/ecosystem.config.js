@@ -23,7 +23,7 @@ module.exports = {
     cwd: path.join(prefix || '/', 'etc/primetech'),
     // What the operator's shell happens to hold must not reach the program: it would go before the .env file.
     filter_env: true,
-    env: { PORT: port, NODE_ENV: process.env.PRIMETECH_NODE_ENV || 'production' },
+    env: { PORT: port },
     // SIGINT, then ten seconds: the program says "not ready", refuses connections, and finishes what it has.
     kill_timeout: 10000,
     autorestart: true,
