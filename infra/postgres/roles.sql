@@ -15,7 +15,7 @@ SELECT 'CREATE ROLE primetech_app NOLOGIN' WHERE NOT EXISTS (SELECT 1 FROM pg_ro
 SELECT 'CREATE ROLE primetech_owner LOGIN' WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'primetech_owner') \gexec
 SELECT 'CREATE ROLE primetech LOGIN' WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'primetech') \gexec
 ALTER ROLE primetech_app NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
-ALTER ROLE primetech NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE CONNECTION LIMIT 80;
+ALTER ROLE primetech NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
 ALTER ROLE primetech_owner NOSUPERUSER NOBYPASSRLS NOCREATEDB;
 GRANT primetech_app TO primetech;
 GRANT primetech_app TO primetech_owner;
@@ -31,3 +31,6 @@ SELECT CASE WHEN to_regclass('public._sqlx_migrations') IS NULL THEN 'ALTER ROLE
             ELSE 'ALTER ROLE primetech_owner NOCREATEROLE' END \gexec
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT CREATE, USAGE ON SCHEMA public TO primetech_owner;
+-- What the program asks for itself when it connects, for where a pooler does not pass that on.
+ALTER ROLE primetech SET statement_timeout = '15s';
+ALTER ROLE primetech SET idle_in_transaction_session_timeout = '30s';
