@@ -91,14 +91,12 @@ free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# Runs as PostgreSQL's user where this is root, who PostgreSQL does not start for.
-as_postgres() {
-    if [ "$(id -u)" = 0 ]; then
-        setpriv --reuid=postgres --regid=postgres --clear-groups -- "$@"
-    else
-        "$@"
-    fi
-}
+# As PostgreSQL's user where this is root, who PostgreSQL does not start for. Words of a command, not a function: what is
+# started by a function in the background is not what its number names.
+AS_POSTGRES=()
+if [ "$(id -u)" = 0 ]; then
+    AS_POSTGRES=(setpriv --reuid=postgres --regid=postgres --clear-groups --)
+fi
 
 postgresql_binaries() {
     find /usr/lib/postgresql -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | sort -n | tail -n 1 | sed 's|.*|/usr/lib/postgresql/&/bin|'
@@ -113,14 +111,14 @@ scratch_postgres() {
     if [ "$(id -u)" = 0 ]; then
         chown postgres "$folder"
     fi
-    as_postgres "$binaries/initdb" --username=postgres --auth=trust --encoding=UTF8 --no-sync -D "$folder/data" >"$SCRATCH/$name.initdb.log" 2>&1
+    "${AS_POSTGRES[@]}" "$binaries/initdb" --username=postgres --auth=trust --encoding=UTF8 --no-sync -D "$folder/data" >"$SCRATCH/$name.initdb.log" 2>&1
     POSTGRES_PORT=$(free_port)
     {
         cat infra/postgres/primetech.conf
         # Of this machine, not of the server that the settings are for.
         printf "port = %s\nunix_socket_directories = '%s'\nshared_buffers = 128MB\n" "$POSTGRES_PORT" "$folder"
     } >>"$folder/data/postgresql.conf"
-    as_postgres "$binaries/postgres" -D "$folder/data" >"$SCRATCH/$name.log" 2>&1 &
+    "${AS_POSTGRES[@]}" "$binaries/postgres" -D "$folder/data" >"$SCRATCH/$name.log" 2>&1 &
     STARTED+=($!)
     wait_until 30 "PostgreSQL $name" "$binaries/pg_isready" -q -h "$folder" -p "$POSTGRES_PORT"
 }

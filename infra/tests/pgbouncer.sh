@@ -29,7 +29,7 @@ start_pgbouncer() {
     if [ "$(id -u)" = 0 ]; then
         chown -R postgres "$folder"
     fi
-    as_postgres pgbouncer -q "$folder/pgbouncer.ini" >"$folder/out" 2>&1 &
+    "${AS_POSTGRES[@]}" pgbouncer -q "$folder/pgbouncer.ini" >"$folder/out" 2>&1 &
     STARTED+=($!)
     wait_until 10 "PgBouncer" bash -c "exec 3<>/dev/tcp/127.0.0.1/$BOUNCER"
 }

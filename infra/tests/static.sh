@@ -28,7 +28,7 @@ same "every member of the workspace is copied" "" "$(sed -n 's/^members = \[\(.*
 # What the program needs of the system must be in Debian's base, or installed.
 same "it needs no library that the base lacks" "" "$(ldd "$PROGRAM" | awk '{print $1}' | grep -vE '^(linux-vdso|libgcc_s|libm|libc|libdl|libpthread|librt|/lib.*ld-linux)' || true)"
 check "compose.yaml against its schema" "$PYTHON/check-jsonschema" --builtin-schema vendor.compose-spec infra/docker/compose.yaml
-check "yamllint" "$PYTHON/yamllint" --strict -d '{extends: default, rules: {line-length: {max: 140}, document-start: disable, braces: {max-spaces-inside: 1}, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}' infra .github
+check "yamllint" "$PYTHON/yamllint" --strict -d '{extends: default, rules: {line-length: {max: 160}, document-start: disable, braces: {max-spaces-inside: 1}, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}' infra .github
 
 step "the cluster's manifests"
 python_manifests() {
@@ -84,7 +84,7 @@ step "systemd"
 mkdir -p "$SCRATCH/units"
 for unit in infra/systemd/*; do
     # The real program, so that what is to be run is there; users that this machine has.
-    sed -E "s|/opt/primetech/current/bin/primetech|$PROGRAM|; s|/opt/primetech/current/scripts/backup|$PWD/scripts/backup|; s|@PM2@|/bin/true|; s|@PRIMETECH_PORTS@|4000 4001|; s/^(User|Group)=primetech$/\1=nobody/; s/^Group=nobody/Group=nogroup/" \
+    sed -E "s|/opt/primetech/current/bin/primetech|$PROGRAM|; s|/opt/primetech/current/scripts/backup|$PWD/scripts/backup|; s|@PM2@|/bin/true|; s|@PRIMETECH_PORTS@|4000 4001|; s/^(User|Group)=primetech$/\1=daemon/" \
         "$unit" >"$SCRATCH/units/$(basename "$unit")"
 done
 cp "$SCRATCH/units/primetech@.service" "$SCRATCH/units/primetech@4000.service"
