@@ -288,7 +288,7 @@ for table in users orders invoices receipts licences; do
     same "$table" "$(sql "SELECT count(*), md5(string_agg(t::text, '' ORDER BY id)) FROM $table t")" \
         "$(sql "SELECT count(*), md5(string_agg(t::text, '' ORDER BY id)) FROM $table t" postgres "$RESTORED")"
 done
-check "audit numbers is clean there" env DATABASE_URL="${PRIMETECH_OWNER_DATABASE_URL/\/primetech?/\/$RESTORED?}" "$PROGRAM" audit numbers --tenant demo --year "$(date -u +%Y)"
+check "audit numbers is clean there" env DATABASE_URL="${PRIMETECH_OWNER_DATABASE_URL/'/primetech?'/"/$RESTORED?"}" "$PROGRAM" audit numbers --tenant demo --year "$(date -u +%Y)"
 sql 'DELETE FROM receipts' >/dev/null
 web -f -b "$JAR" -H 'content-type: application/json' "$DEMO/api/checkout/start" -d '{"items": [{"sku": "editor", "quantity": 1}]}' >/dev/null
 check "restore takes the serving database's place" scripts/restore --switch "$BACKUP"
