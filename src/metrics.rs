@@ -28,6 +28,7 @@ pub fn install() {
     RECORDER.get_or_init(|| match builder().and_then(PrometheusBuilder::install_recorder) {
         Ok(handle) => {
             describe();
+            begin_at_zero();
             Some(handle)
         }
         Err(error) => {
@@ -64,6 +65,14 @@ fn describe() {
     describe_counter!("activation_refusals_total", "Activations refused, by reason");
     describe_counter!("webhook_events_failed_total", "Provider events that failed");
     describe_counter!("outbox_failures_total", "Messages that were not delivered");
+}
+
+/// Shows what hardly ever happens from the start on: the first time is a rise only from a zero that was seen before.
+fn begin_at_zero() {
+    counter!("webhook_events_failed_total").increment(0);
+    for dead in ["true", "false"] {
+        counter!("outbox_failures_total", "dead" => dead).increment(0);
+    }
 }
 
 /// Folds samples into their buckets.

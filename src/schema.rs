@@ -1,7 +1,7 @@
 //! The database's schema: the migrations that this program carries, and whether a database has them.
 
 use primetech_actors::database::inspection::AppliedMigration;
-use primetech_actors::database::{APPLICATION_ROLE, connect_as_owner};
+use primetech_actors::database::{APPLICATION_ROLE, SchemaVersion, connect_as_owner};
 use primetech_actors::fault::Fault;
 use secrecy::SecretString;
 use sqlx::AssertSqlSafe;
@@ -19,8 +19,10 @@ pub enum SchemaMismatch {
         "the database's schema is at version {found}, this program's at {wanted}: run `primetech migrate`"
     )]
     Behind { found: i64, wanted: i64 },
-    #[error("the database's schema is at version {found}, which this program (at {known}) does not know")]
-    Unknown { found: i64, known: i64 },
+    #[error(
+        "the database's schema is at version {found}: what this program (at {known}) does not know was taken away in it"
+    )]
+    Outgrown { found: i64, known: i64 },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -38,13 +40,18 @@ pub fn latest_version() -> i64 {
     MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-/// Whether a database at `found` can be worked on.
-pub fn check_version(found: Option<i64>) -> Result<(), SchemaMismatch> {
-    let wanted = latest_version();
+/// Whether a database at `found` can be worked on. One that is ahead can, so that a program may be started again during
+/// a deploy, and rolled back after it: until a migration takes away what it uses.
+pub fn check_version(found: Option<SchemaVersion>) -> Result<(), SchemaMismatch> {
+    let known = latest_version();
     match found {
         None => Err(SchemaMismatch::Missing),
-        Some(found) if found < wanted => Err(SchemaMismatch::Behind { found, wanted }),
-        Some(found) if found > wanted => Err(SchemaMismatch::Unknown { found, known: wanted }),
+        Some(SchemaVersion { newest, .. }) if newest < known => {
+            Err(SchemaMismatch::Behind { found: newest, wanted: known })
+        }
+        Some(SchemaVersion { newest, oldest_known }) if oldest_known > known => {
+            Err(SchemaMismatch::Outgrown { found: newest, known })
+        }
         Some(_) => Ok(()),
     }
 }
@@ -101,13 +108,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_program_s_own_schema_will_do() {
-        let wanted = latest_version();
-        assert!(wanted > 0);
-        assert_eq!(check_version(Some(wanted)), Ok(()));
+    fn a_schema_is_worked_on_until_what_the_program_uses_is_taken_away() {
+        let known = latest_version();
+        assert!(known > 0);
+        let at = |newest: i64, oldest_known: i64| Some(SchemaVersion { newest, oldest_known });
+        assert_eq!(check_version(at(known, 0)), Ok(()));
         assert_eq!(check_version(None), Err(SchemaMismatch::Missing));
-        assert_eq!(check_version(Some(0)), Err(SchemaMismatch::Behind { found: 0, wanted }));
-        let newer = check_version(Some(wanted + 1));
-        assert_eq!(newer, Err(SchemaMismatch::Unknown { found: wanted + 1, known: wanted }));
+        assert_eq!(check_version(at(0, 0)), Err(SchemaMismatch::Behind { found: 0, wanted: known }));
+        assert_eq!(
+            check_version(at(known + 2, known)),
+            Ok(()),
+            "expanded, and contracted for older programs only"
+        );
+        let outgrown = check_version(at(known + 2, known + 1));
+        assert_eq!(outgrown, Err(SchemaMismatch::Outgrown { found: known + 2, known }));
+    }
+
+    #[test]
+    fn a_migration_that_contracts_leaves_the_program_before_it_working() {
+        for migration in MIGRATIONS.iter() {
+            let Some(from) = migration.description.strip_prefix("contract from ") else { continue };
+            let from: i64 = from.split(' ').next().unwrap_or_default().parse().unwrap_or(migration.version);
+            assert!(from < migration.version, "{} {}", migration.version, migration.description);
+        }
     }
 }

@@ -58,9 +58,9 @@ async fn a_database_that_cannot_be_worked_on_is_told_by_its_own_exit_code() {
     missing.refused(1, &["DATABASE_URL is missing"]);
     installation.run("migrate").expect(0);
     installation
-        .execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'newer', true, '', 0)")
+        .execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'contract from 9999 newer', true, '', 0)")
         .await;
-    installation.run("tenant list").refused(1, &["9999", "does not know"]);
+    installation.run("tenant list").refused(1, &["9999", "taken away"]);
     installation.database_url = "postgres://jane:hunter2@127.0.0.1:1/none".to_owned();
     for line in [
         "migrate",

@@ -178,10 +178,10 @@ impl Database {
         Ok(())
     }
 
-    /// The schema's newest migration, or none where there is no schema yet.
-    pub async fn schema_version(&self) -> Result<Option<i64>, Fault> {
+    /// Where the schema stands, or none where there is no schema yet.
+    pub async fn schema_version(&self) -> Result<Option<SchemaVersion>, Fault> {
         let mut connection = self.patience.wait(self.pool.acquire()).await?;
-        newest_migration(&mut connection).await
+        schema_version(&mut connection).await
     }
 
     /// For what needs no tenant: waits for `query` on [`Self::pool`] as transactions wait for theirs.
@@ -204,12 +204,29 @@ impl Database {
     }
 }
 
-/// The schema's newest migration, or none where there is no schema yet.
-async fn newest_migration(connection: &mut sqlx::PgConnection) -> Result<Option<i64>, Fault> {
-    let answer: Result<(Option<i64>,), _> =
-        sqlx::query_as("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(connection).await;
+/// Where a database's schema stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchemaVersion {
+    /// The newest migration.
+    pub newest: i64,
+    /// Programs that do not know this migration cannot work on the schema any more: a later one has taken away what
+    /// they use. Nothing was taken away yet: zero.
+    pub oldest_known: i64,
+}
+
+/// Where the schema stands, or none where there is no schema yet. A migration that contracts says in its name from
+/// which version on programs can do without what it drops: `0014_contract_from_0012_old_column.sql`.
+async fn schema_version(connection: &mut sqlx::PgConnection) -> Result<Option<SchemaVersion>, Fault> {
+    let answer: Result<(Option<i64>, Option<i64>), _> = sqlx::query_as(
+        "SELECT max(version), max(substring(description FROM '^contract from ([0-9]{1,18})')::bigint)
+         FROM _sqlx_migrations WHERE success",
+    )
+    .fetch_one(connection)
+    .await;
     match answer {
-        Ok((version,)) => Ok(version),
+        Ok((newest, oldest_known)) => {
+            Ok(newest.map(|newest| SchemaVersion { newest, oldest_known: oldest_known.unwrap_or_default() }))
+        }
         // undefined_table: never migrated
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok(None),
         Err(error) => Err(error.into()),

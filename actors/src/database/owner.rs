@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::{InvalidDatabaseUrl, STATEMENT_TIMEOUT_MS};
+use super::{InvalidDatabaseUrl, STATEMENT_TIMEOUT_MS, SchemaVersion};
 use crate::fault::{FailureKind, Fault, kind_of};
 
 /// How long a person at a terminal waits for a database that does not answer.
@@ -44,9 +44,9 @@ impl OwnerConnection {
         }
     }
 
-    /// The newest migration, and none where there is no schema.
-    pub async fn schema_version(&mut self) -> Result<Option<i64>, Fault> {
-        super::newest_migration(&mut self.connection).await
+    /// Where the schema stands, and none where there is none.
+    pub async fn schema_version(&mut self) -> Result<Option<SchemaVersion>, Fault> {
+        super::schema_version(&mut self.connection).await
     }
 
     /// Whether this role may write what the application's may only read.

@@ -19,8 +19,8 @@ pub struct Readiness(Arc<Flags>);
 #[derive(Debug, Default)]
 struct Flags {
     stopping: AtomicBool,
-    /// The schema was found to be this program's once. It may move ahead after that: schema changes are made so that
-    /// the programs that are still running go on working.
+    /// The schema was found to be one that this program can work on. It may move ahead after that: schema changes are
+    /// made so that the programs that are still running go on working.
     schema_known: AtomicBool,
 }
 
