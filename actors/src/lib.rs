@@ -21,6 +21,7 @@ pub mod order;
 pub mod outbox;
 pub mod page;
 pub mod random;
+pub mod reconciler;
 pub mod release;
 pub mod session;
 pub mod shard;

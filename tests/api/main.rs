@@ -24,6 +24,7 @@ mod metrics;
 mod numbers;
 mod outbox;
 mod rate_limits;
+mod reconciler;
 mod schema;
 mod storage;
 mod tenancy;

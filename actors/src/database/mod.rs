@@ -89,6 +89,11 @@ impl Database {
         self.patience.wait(PlatformTx::begin(&self.pool)).await
     }
 
+    /// A transaction that looks for payments to ask the provider about, of all tenants, and sees nothing else.
+    pub(crate) async fn reconciler_tx(&self) -> sqlx::Result<PlatformTx> {
+        self.patience.wait(PlatformTx::begin_as(&self.pool, "reconciler")).await
+    }
+
     /// Reads in one transaction. A connection that turns out to be broken costs another try, not an error.
     pub async fn read<T>(
         &self,

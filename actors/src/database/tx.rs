@@ -166,7 +166,13 @@ pub struct PlatformTx {
 
 impl PlatformTx {
     pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Self> {
-        let transaction = pool.begin_with("BEGIN; SELECT set_config('app.scope', 'platform', true)").await?;
+        Self::begin_as(pool, "platform").await
+    }
+
+    /// One of another scope: a constant of the program, which only policies made for it honour.
+    pub(super) async fn begin_as(pool: &PgPool, scope: &'static str) -> sqlx::Result<Self> {
+        let begin = format!("BEGIN; SELECT set_config('app.scope', '{scope}', true)");
+        let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
         Ok(Self { transaction })
     }
 
