@@ -17,6 +17,7 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpMessage, web};
+use primetech_actors::audit_log::Sealer;
 use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::{SharedClock, SystemClock};
 use primetech_actors::database::{Database, InvalidDatabaseUrl};
@@ -185,7 +186,8 @@ impl Application {
         let handle = server.handle();
         let (end_courier, courier_ends) = watch::channel(false);
         let courier = actix_web::rt::spawn(courier(&state, mailer).run(courier_ends.clone()));
-        let reconciler = actix_web::rt::spawn(reconciler(&state).run(courier_ends));
+        let reconciler = actix_web::rt::spawn(reconciler(&state).run(courier_ends.clone()));
+        let sealer = actix_web::rt::spawn(Sealer::new(state.actors.database.clone()).run(courier_ends));
         let upkeep = actix_web::rt::spawn(async {
             loop {
                 tokio::time::sleep(metrics::UPKEEP).await;
@@ -219,6 +221,8 @@ impl Application {
         }
         // A question on its way is asked again by the next process, once its lease is over.
         reconciler.abort();
+        // What it has not sealed, another process seals.
+        sealer.abort();
         Ok(served?)
     }
 }

@@ -69,6 +69,7 @@ fn describe() {
         Unit::Seconds,
         "Age of the oldest payment of which no outcome is known"
     );
+    describe_counter!("audit_entries_sealed_total", "Entries of the audit log that were chained");
     describe_counter!("outbox_failures_total", "Messages that were not delivered");
 }
 

@@ -5,6 +5,7 @@
 
 pub mod ask;
 pub mod audit;
+pub mod audit_log;
 pub mod batch;
 pub mod booking;
 pub mod catalogue;

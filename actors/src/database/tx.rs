@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::Database;
+use crate::audit_log::Actor;
 use crate::fault::{FailureKind, Fault, kind_of};
 use crate::tenancy::TenantScope;
 
@@ -54,30 +55,40 @@ pub struct TenantTx {
     transaction: Transaction<'static, Postgres>,
     tenant_id: Uuid,
     xid: Option<String>,
+    actor: Actor,
 }
 
 impl TenantTx {
-    pub(super) async fn begin(pool: &PgPool, scope: &TenantScope) -> sqlx::Result<Self> {
+    pub(super) async fn begin(pool: &PgPool, scope: &TenantScope, actor: Actor) -> sqlx::Result<Self> {
         let tenant_id = scope.tenant_id();
         // Formatted from a UUID: hexadecimal digits and dashes only. One round trip for both statements.
         let begin = format!("BEGIN; SELECT set_config('app.tenant_ids', '{tenant_id}', true)");
         let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-        Ok(Self { transaction, tenant_id, xid: None })
+        Ok(Self { transaction, tenant_id, xid: None, actor })
     }
 
     /// One that writes nothing, and in which every statement sees the same state of the database.
-    pub(super) async fn begin_snapshot(pool: &PgPool, scope: &TenantScope) -> sqlx::Result<Self> {
+    pub(super) async fn begin_snapshot(
+        pool: &PgPool,
+        scope: &TenantScope,
+        actor: Actor,
+    ) -> sqlx::Result<Self> {
         let tenant_id = scope.tenant_id();
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT set_config('app.tenant_ids', '{tenant_id}', true)"
         );
         let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-        Ok(Self { transaction, tenant_id, xid: None })
+        Ok(Self { transaction, tenant_id, xid: None, actor })
     }
 
     /// The tenant whose rows are seen: the first parameter of every query.
     pub fn tenant_id(&self) -> Uuid {
         self.tenant_id
+    }
+
+    /// In whose name the product itself works here: for the audit log.
+    pub(crate) fn actor(&self) -> Actor {
+        self.actor.clone()
     }
 
     pub fn connection(&mut self) -> &mut PgConnection {
@@ -104,11 +115,12 @@ impl TenantTx {
 pub struct BatchTx {
     transaction: Transaction<'static, Postgres>,
     xid: Option<String>,
+    actor: Actor,
 }
 
 impl BatchTx {
-    pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Self> {
-        Ok(Self { transaction: pool.begin().await?, xid: None })
+    pub(super) async fn begin(pool: &PgPool, actor: Actor) -> sqlx::Result<Self> {
+        Ok(Self { transaction: pool.begin().await?, xid: None, actor })
     }
 
     /// Opens the rows of `tenants`, in place of those opened before.
@@ -148,6 +160,11 @@ impl BatchTx {
     pub(crate) async fn assign_xid(&mut self) -> sqlx::Result<()> {
         self.xid = Some(current_xid(&mut self.transaction).await?);
         Ok(())
+    }
+
+    /// In whose name the product itself works here: for the audit log.
+    pub(crate) fn actor(&self) -> Actor {
+        self.actor.clone()
     }
 
     pub fn connection(&mut self) -> &mut PgConnection {

@@ -240,7 +240,8 @@ async fn process(
         .into_iter()
         .filter_map(|(order, before)| after.remove(&order).map(|after| Changed { before, after }))
         .collect();
-    if let Err(exhausted) = fulfil::write(tx.connection(), now, &changes).await? {
+    let by = tx.actor();
+    if let Err(exhausted) = fulfil::write(tx.connection(), now, &by, &changes).await? {
         return Ok(Err(exhausted));
     }
     store::settle(tx.connection(), now, &settled).await?;
