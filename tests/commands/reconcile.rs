@@ -70,7 +70,7 @@ async fn the_operators_writes_are_in_the_audit_log_which_verifies() {
     );
     installation.json("product upsert --tenant shop --sku editor --amount 5900");
     installation.json("user create --tenant shop --email jane@shop.test");
-    installation.json("user set-role --tenant shop --email jane@shop.test --role ADMIN");
+    installation.json("user set-role --tenant shop --email jane@shop.test ADMIN");
     let licence = installation.json("licence issue --tenant shop --sku editor");
     installation.json(&format!("licence revoke --tenant shop {}", licence["key"].as_str().unwrap()));
     let actions: Vec<String> = sqlx::query_scalar(
