@@ -17,12 +17,14 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpMessage, web};
+use primetech_actors::audit_log::Sealer;
 use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::{SharedClock, SystemClock};
 use primetech_actors::database::{Database, InvalidDatabaseUrl};
 use primetech_actors::fault::Fault;
 use primetech_actors::licence::{CertificateSigner, InvalidSigningKey};
 use primetech_actors::outbox::{Courier, CourierSettings};
+use primetech_actors::reconciler::Reconciler;
 use primetech_actors::session::{SessionSettings, TokenSecret};
 use primetech_actors::system::{ActorSettings, Actors};
 use tokio::sync::{oneshot, watch};
@@ -183,7 +185,9 @@ impl Application {
         let Self { server, address: _, state, mailer } = self;
         let handle = server.handle();
         let (end_courier, courier_ends) = watch::channel(false);
-        let courier = actix_web::rt::spawn(courier(&state, mailer).run(courier_ends));
+        let courier = actix_web::rt::spawn(courier(&state, mailer).run(courier_ends.clone()));
+        let reconciler = actix_web::rt::spawn(reconciler(&state).run(courier_ends.clone()));
+        let sealer = actix_web::rt::spawn(Sealer::new(state.actors.database.clone()).run(courier_ends));
         let upkeep = actix_web::rt::spawn(async {
             loop {
                 tokio::time::sleep(metrics::UPKEEP).await;
@@ -215,6 +219,10 @@ impl Application {
         if tokio::time::timeout(COURIER_PATIENCE, courier).await.is_err() {
             tracing::warn!("a message was being delivered at the end; it will be sent again");
         }
+        // A question on its way is asked again by the next process, once its lease is over.
+        reconciler.abort();
+        // What it has not sealed, another process seals.
+        sealer.abort();
         Ok(served?)
     }
 }
@@ -228,6 +236,19 @@ fn courier(state: &State, mailer: Mailer) -> Courier<Mailer> {
         settings: CourierSettings::default(),
         destination: mailer,
     }
+}
+
+/// Asks the provider about payments that nothing was heard of, while the application runs.
+fn reconciler(state: &State) -> Reconciler<PaymentProvider> {
+    let State { config, actors, payments, .. } = state;
+    Reconciler::new(
+        actors.database.clone(),
+        actors.clock.clone(),
+        actors.webhooks.clone(),
+        actors.orders.clone(),
+        payments.clone(),
+        config.reconciler,
+    )
 }
 
 fn start_actors(config: &Config, clock: SharedClock, threads: usize) -> Result<Actors, ServeError> {

@@ -17,6 +17,7 @@ pub mod openapi;
 #[cfg(feature = "dev")]
 pub mod process;
 pub mod rate_limits;
+mod reconciler;
 pub mod routes;
 pub mod schema;
 pub mod telemetry;

@@ -64,6 +64,13 @@ fn describe() {
     describe_counter!("batch_isolated_total", "Batches done again one by one because one of them failed");
     describe_counter!("activation_refusals_total", "Activations refused, by reason");
     describe_counter!("webhook_events_failed_total", "Provider events that failed");
+    describe_counter!("reconciled_total", "Pending payments that the provider was asked about, by outcome");
+    describe_gauge!(
+        "payments_oldest_pending_seconds",
+        Unit::Seconds,
+        "Age of the oldest payment of which no outcome is known"
+    );
+    describe_counter!("audit_entries_sealed_total", "Entries of the audit log that were chained");
     describe_counter!("outbox_failures_total", "Messages that were not delivered");
 }
 

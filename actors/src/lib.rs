@@ -5,6 +5,7 @@
 
 pub mod ask;
 pub mod audit;
+pub mod audit_log;
 pub mod batch;
 pub mod booking;
 pub mod catalogue;
@@ -21,6 +22,7 @@ pub mod order;
 pub mod outbox;
 pub mod page;
 pub mod random;
+pub mod reconciler;
 pub mod release;
 pub mod session;
 pub mod shard;

@@ -105,8 +105,8 @@ impl Actors {
             move || DocumentActor::new(database.clone(), clock.clone())
         });
         let releases = Shards::start(&arbiters, {
-            let database = database.clone();
-            move || ReleaseActor::new(database.clone())
+            let (database, clock) = (database.clone(), clock.clone());
+            move || ReleaseActor::new(database.clone(), clock.clone())
         });
         let bookings = Shards::start(&arbiters, {
             let (database, clock, outbox) = (database.clone(), clock.clone(), outbox.clone());

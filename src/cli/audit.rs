@@ -1,4 +1,5 @@
-//! `primetech audit numbers`: the proof that a year's invoice and receipt numbers are whole, as an auditor keeps it.
+//! `primetech audit`: the proof that a year's invoice and receipt numbers are whole, as an auditor keeps it, and that the
+//! audit log is as it was written.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,10 +7,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use primetech_actors::audit::{self, Amount, Checkpoint, Earlier, NumberReport, SeriesReport};
+use primetech_actors::audit_log::verify::{self, Head};
 use primetech_actors::tenancy::registry::TenantRecord;
 use serde::Deserialize;
 
-use super::failure::Failure;
+use super::failure::{Checks, Failure};
 use super::output::{Record, Reply, Table, time};
 use super::workplace::{Workplace, execute};
 
@@ -33,6 +35,22 @@ enum AuditCommand {
                             number TAB date TAB currency TAB total LF, dates as 2026-01-31T12:00:00.000000Z, totals in minor units."
     )]
     Numbers(NumbersArguments),
+    /// Prove that the audit log is as it was written: nothing changed, removed or put in
+    #[command(after_help = "Examples:\n  primetech audit verify --tenant acme\n  \
+                            primetech audit verify --tenant acme --head 4711:5f3c…\n\n\
+                            Keep the head that it tells elsewhere: with --head it proves later that nothing up to there was cut off or \
+                            written anew. Exit code 1 where anything is found.")]
+    Verify(VerifyArguments),
+}
+
+#[derive(Args)]
+struct VerifyArguments {
+    /// The tenant's short name
+    #[arg(long, value_name = "SLUG")]
+    tenant: String,
+    /// The head of an earlier report: it must still be a link of the chain
+    #[arg(long, value_name = "POSITION:HASH")]
+    head: Option<String>,
 }
 
 #[derive(Args)]
@@ -49,8 +67,47 @@ struct NumbersArguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    let AuditCommand::Numbers(wish) = arguments.command;
-    execute(arguments.json, async move { numbers(&wish).await })
+    execute(arguments.json, async move {
+        match arguments.command {
+            AuditCommand::Numbers(wish) => numbers(&wish).await,
+            AuditCommand::Verify(wish) => verify(&wish).await,
+        }
+    })
+}
+
+async fn verify(arguments: &VerifyArguments) -> Result<Reply, Failure> {
+    let mut checks = Checks::new();
+    let head = checks.optional("--head", arguments.head.as_deref(), Head::parse);
+    let head = checks.finish(head)?;
+    let workplace = Workplace::open().await?;
+    let tenant = workplace.tenant(&arguments.tenant).await?;
+    let report = verify::run(&workplace.database, &tenant.scope(), head.as_ref()).await?;
+    let head = report.head.as_ref().map(|head| format!("{}:{}", head.position, head.hash));
+    let result =
+        if report.ok { "as it was written".to_owned() } else { format!("{} FINDINGS", report.finding_count) };
+    let mut text = Record::new()
+        .with("tenant", tenant.slug)
+        .with("sealed", report.sealed.to_string())
+        .with("waiting", report.waiting.to_string())
+        .with("head", head.unwrap_or_default())
+        .with("result", result)
+        .text();
+    if !report.findings.is_empty() {
+        let mut table = Table::new(&["FINDING", ">POSITION", "ENTRY", "WHAT"]);
+        for finding in &report.findings {
+            let position = finding.position.map(|position| position.to_string());
+            let entry = finding.entry_id.map(|id| id.to_string());
+            table.row([
+                finding.code.to_owned(),
+                position.unwrap_or_default(),
+                entry.unwrap_or_default(),
+                finding.message.clone(),
+            ]);
+        }
+        text.push_str(&format!("\n{}", table.text("")));
+    }
+    let reply = Reply::new(&report, text)?.succeeded(report.ok);
+    Ok(if report.ok { reply } else { reply.note(format!("{} findings", report.finding_count)) })
 }
 
 async fn numbers(arguments: &NumbersArguments) -> Result<Reply, Failure> {

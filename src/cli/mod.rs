@@ -10,6 +10,7 @@ mod licence;
 mod migrate;
 mod output;
 mod product;
+mod reconcile;
 mod release;
 mod serve;
 mod tenant;
@@ -55,6 +56,8 @@ enum Command {
     Licence(licence::Arguments),
     /// The provider's stored events
     Webhook(webhook::Arguments),
+    /// Ask the provider about pending payments now, instead of waiting for its events
+    Reconcile(reconcile::Arguments),
     /// Proofs from the data
     Audit(audit::Arguments),
     /// Look at everything that serving needs, and tell what to do about each fault
@@ -79,6 +82,7 @@ pub fn run() -> ExitCode {
         Command::Release(arguments) => release::run(arguments),
         Command::Licence(arguments) => licence::run(arguments),
         Command::Webhook(arguments) => webhook::run(arguments),
+        Command::Reconcile(arguments) => reconcile::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Cli::command()),

@@ -149,7 +149,8 @@ async fn list() -> Result<Reply, Failure> {
 
 async fn set_active(slug: &str, active: bool) -> Result<Reply, Failure> {
     let mut workplace = Workplace::open_to_write_tenants().await?;
-    let (tenant, changed) = registry::set_active(&mut workplace.owner, slug, active).await?;
+    let (tenant, changed) =
+        registry::set_active(&mut workplace.owner, workplace.clock.now(), slug, active).await?;
     let state = if active { "on" } else { "off" };
     let already = if changed { "" } else { " already" };
     let note = format!("{} is switched {state}{already}", tenant.slug);

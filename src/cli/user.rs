@@ -157,7 +157,7 @@ async fn set_role(arguments: &RoleArguments) -> Result<Reply, Failure> {
     let workplace = Workplace::open().await?;
     let tenant = workplace.tenant(&arguments.tenant).await?;
     let role = arguments.role.into();
-    let set = operator::set_role(&workplace.database, &tenant.scope(), &email, role).await?;
+    let set = operator::set_role(&workplace.database, workplace.now(), &tenant.scope(), &email, role).await?;
     let change = RoleChange { user: &set.user, tenant: &tenant.slug, changed: set.changed };
     let mut reply = Reply::new(&change, of_user(&set.user, &tenant.slug).text())?;
     if !set.changed {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use primetech_actors::audit_log::Actor;
 use primetech_actors::clock::{SharedClock, SystemClock};
 use primetech_actors::database::Database;
 use primetech_actors::database::owner::OwnerConnection;
@@ -30,9 +31,11 @@ impl Workplace {
     /// Connects, within a few seconds or not at all. Needs no variable but `DATABASE_URL`.
     pub async fn open() -> Result<Self, Failure> {
         let url = database_url()?;
-        let mut owner = OwnerConnection::connect(&url).await?;
+        let operator = Actor::Operator(operator_name().into());
+        let mut owner = OwnerConnection::connect(&url).await?.acting_for(operator.clone());
         check_version(owner.schema_version().await?)?;
-        let database = Database::connect_lazy(&url, CONNECTIONS).map_err(Failure::refused)?;
+        let database =
+            Database::connect_lazy(&url, CONNECTIONS).map_err(Failure::refused)?.acting_for(operator);
         Ok(Self { database, owner, clock: Arc::new(SystemClock) })
     }
 
@@ -56,6 +59,25 @@ impl Workplace {
     pub async fn tenant(&self, slug: &str) -> Result<TenantRecord, Failure> {
         registry::find(&self.database, slug).await?.ok_or_else(|| no_tenant(slug))
     }
+}
+
+/// The user that this process runs as, by the operating system's own word: a variable could say anything.
+#[cfg(unix)]
+fn operator_name() -> String {
+    use std::os::unix::fs::MetadataExt;
+    // The process's own folder belongs to the user it runs as.
+    let Ok(owner) = std::fs::metadata("/proc/self").map(|folder| folder.uid()) else {
+        return std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
+    };
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let is_it = |line: &&str| line.split(':').nth(2).and_then(|id| id.parse().ok()) == Some(owner);
+    let name = users.lines().find(is_it).and_then(|line| line.split(':').next());
+    name.map_or_else(|| format!("uid-{owner}"), str::to_owned)
+}
+
+#[cfg(not(unix))]
+fn operator_name() -> String {
+    std::env::var("USERNAME").unwrap_or_else(|_| "unknown".to_owned())
 }
 
 pub(super) fn no_tenant(slug: &str) -> Failure {

@@ -76,6 +76,19 @@ pub fn limit(text: &str) -> Check<NonZeroU32> {
     }
 }
 
+/// A day at the most: a session that ended should not stay unknown for longer.
+pub fn reconcile_minutes(text: &str) -> Check<u32> {
+    within(text, 1..=1440).ok_or("must be an integer from 1 to 1440")
+}
+
+pub fn reconcile_seconds(text: &str) -> Check<u32> {
+    within(text, 1..=3600).ok_or("must be an integer from 1 to 3600")
+}
+
+fn within(text: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+    text.parse().ok().filter(|number| range.contains(number))
+}
+
 pub fn database_url(text: &str) -> Check<SecretString> {
     let is_postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
     if is_postgres && PgConnectOptions::from_str(text).is_ok() {

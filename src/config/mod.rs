@@ -13,9 +13,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use actix_web::cookie::SameSite;
+use chrono::TimeDelta;
 use lettre::message::Mailbox;
+use primetech_actors::reconciler::ReconcilerSettings;
 use secrecy::{SecretSlice, SecretString};
 use url::Url;
 
@@ -46,6 +49,7 @@ pub struct Config {
     /// Where the front end is: links in mails begin with it.
     pub app_base_url: Url,
     pub stripe: StripeConfig,
+    pub reconciler: ReconcilerSettings,
     pub storage: StorageConfig,
     pub mail: MailConfig,
     /// Further fonts for documents, asked where the built-in ones lack a character.
@@ -153,6 +157,7 @@ impl Config {
         let cookies = Self::read_cookies(read, environment);
         let app_base_url = read.required("APP_BASE_URL", checks::web_url);
         let stripe = Self::read_stripe(read, environment);
+        let reconciler = Self::read_reconciler(read);
         let storage = Self::read_storage(read);
         let mail = Self::read_mail(read);
         let font_directory = read.optional("FONT_DIR", checks::readable_directory);
@@ -171,6 +176,7 @@ impl Config {
             cookies: cookies?,
             app_base_url: app_base_url?,
             stripe: stripe?,
+            reconciler: reconciler?,
             storage: storage?,
             mail: mail?,
             font_directory: font_directory?,
@@ -204,6 +210,15 @@ impl Config {
             return None;
         }
         Some(StripeConfig { secret_key: secret_key?, webhook_secrets: webhook_secrets?, api_base: api_base? })
+    }
+
+    fn read_reconciler(read: &mut Reader) -> Option<ReconcilerSettings> {
+        let after = read.or("RECONCILE_AFTER_MINUTES", 15, checks::reconcile_minutes);
+        let every = read.or("RECONCILE_EVERY_SECONDS", 30, checks::reconcile_seconds);
+        Some(ReconcilerSettings {
+            after: TimeDelta::minutes(after?.into()),
+            every: Duration::from_secs(every?.into()),
+        })
     }
 
     fn read_storage(read: &mut Reader) -> Option<StorageConfig> {
@@ -266,6 +281,15 @@ pub fn database_url() -> Result<SecretString, ConfigFaults> {
     let mut read = Reader::new(Variables::load()?);
     let url = read.required("DATABASE_URL", checks::database_url);
     read.finish(url)
+}
+
+/// For the command that asks Stripe.
+pub fn payment_provider() -> Result<(StripeConfig, ReconcilerSettings), ConfigFaults> {
+    let mut read = Reader::new(Variables::load()?);
+    let environment = read.or("NODE_ENV", Environment::Production, checks::environment);
+    let stripe = Config::read_stripe(&mut read, environment);
+    let reconciler = Config::read_reconciler(&mut read);
+    read.finish(stripe.zip(reconciler))
 }
 
 /// For the commands that move files.

@@ -40,6 +40,7 @@ fn what_is_left_out_has_its_default() {
     let limits = config.rate_limits.unwrap();
     assert_eq!((limits.auth.get(), limits.login_failures.get()), (20, 5));
     assert_eq!((limits.licences.get(), limits.other.get(), limits.webhooks.get()), (600, 600, 6000));
+    assert_eq!((config.reconciler.after.num_minutes(), config.reconciler.every.as_secs()), (15, 30));
     assert!(config.stripe.api_base.is_none() && config.redis_url.is_none());
 }
 
@@ -201,4 +202,13 @@ fn front_end_addresses_have_one_slash() {
         config.front_end_url("/verify-email?token=x"),
         "https://shop.example/app/verify-email?token=x"
     );
+}
+
+#[test]
+fn the_reconciler_asks_within_a_day_and_not_all_the_time() {
+    for variable in ["RECONCILE_AFTER_MINUTES", "RECONCILE_EVERY_SECONDS"] {
+        for value in ["0", "-1", "3601", "soon"] {
+            assert_eq!(faulty(&[(variable, value)]), [variable], "{value}");
+        }
+    }
 }

@@ -3,10 +3,12 @@
 use std::cell::{OnceCell, RefCell};
 use std::future::{Ready, ready};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use primetech_actors::audit_log;
 use primetech_actors::random;
 
 use crate::error::ApiError;
@@ -50,6 +52,13 @@ fn is_fit(id: &[u8]) -> bool {
 /// The request's id, for a handler that passes it on.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub Rc<str>);
+
+impl RequestId {
+    /// For what the actors write down.
+    pub fn audited(&self) -> Option<audit_log::RequestId> {
+        Some(Arc::from(&*self.0))
+    }
+}
 
 impl FromRequest for RequestId {
     type Error = ApiError;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod accounts;
+mod audit_log;
 mod bookings;
 mod checkout;
 mod conformance;
@@ -24,6 +25,7 @@ mod metrics;
 mod numbers;
 mod outbox;
 mod rate_limits;
+mod reconciler;
 mod schema;
 mod storage;
 mod tenancy;

@@ -9,6 +9,7 @@ mod doctor;
 mod events;
 mod form;
 mod harness;
+mod reconcile;
 mod releases;
 mod shop;
 mod tenants;

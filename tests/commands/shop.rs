@@ -14,7 +14,7 @@ pub struct Shop {
     pub installation: Installation,
     pub serving: Serving,
     cookie: String,
-    _stripe: StripeStandIn,
+    stripe: StripeStandIn,
     _stripe_folder: TempDir,
 }
 
@@ -29,7 +29,12 @@ impl Shop {
         let serving = installation.serve_beside(stripe.base_url());
         let made = installation.json("user create --tenant acme --email jane@acme.test");
         let cookie = serving.log_in("acme.test", "jane@acme.test", made["password"].as_str().unwrap()).await;
-        Self { installation, serving, cookie, _stripe: stripe, _stripe_folder: folder }
+        Self { installation, serving, cookie, stripe, _stripe_folder: folder }
+    }
+
+    /// Where the provider's API is, and its control interface.
+    pub fn stripe_base(&self) -> &str {
+        self.stripe.base_url()
     }
 
     /// An order with its invoice, and a session to pay.

@@ -90,6 +90,7 @@ impl Running {
             email: email.clone(),
             password: "a long enough password".into(),
             name: None,
+            request_id: None,
         };
         let signed_in: SignedIn =
             runtime().block_on(primetech_actors::ask::ask(&self.actors.session, message)).unwrap();

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::BookingStatus;
 use super::messages::*;
 use super::store::{self, NewBooking, NewEvent};
+use crate::audit_log::{self, Entry, Subject};
 use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use crate::clock::SharedClock;
 use crate::database::Database;
@@ -224,6 +225,12 @@ async fn move_on(
         position: locked.events + 1,
     };
     store::set_status(tx, locked.id, to, now).await?;
+    let (actor, subject) = (audit_log::Actor::User(message.by_user_id), Subject("booking", locked.id));
+    let entry = Entry::new(tx.tenant_id(), actor, "booking.status_changed", subject)
+        .asked_by(message.request_id.as_ref())
+        .before(json!({ "status": from.as_str() }))
+        .after(json!({ "status": to.as_str() }));
+    audit_log::record(tx.connection(), now, &[entry]).await?;
     note(tx.connection(), now, std::slice::from_ref(&event)).await?;
     Ok(store::details(tx, &message.reference).await?.ok_or(MoveError::NotFound))
 }

@@ -145,6 +145,7 @@ pub struct MoveBooking {
     pub note: Option<String>,
     pub by_user_id: Uuid,
     pub by_email: String,
+    pub request_id: Option<crate::audit_log::RequestId>,
 }
 
 #[derive(Debug, thiserror::Error)]

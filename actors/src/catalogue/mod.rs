@@ -7,8 +7,10 @@ mod store;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::audit_log::{self, Entry, Subject};
 use crate::database::Database;
 use crate::fault::Fault;
 use crate::random;
@@ -128,15 +130,39 @@ pub async fn upsert(
                     }
                     wanted.updated_at = now;
                     store::update(tx, &wanted).await?;
+                    let entry = Entry::new(
+                        tx.tenant_id(),
+                        tx.actor(),
+                        "product.changed",
+                        Subject("product", wanted.id),
+                    )
+                    .before(audited(&before))
+                    .after(audited(&wanted));
+                    audit_log::record(tx.connection(), now, &[entry]).await?;
                     return Ok(Ok((wanted, Upserted::Updated)));
                 }
                 if store::insert(tx, &wanted).await? {
+                    let entry = Entry::new(
+                        tx.tenant_id(),
+                        tx.actor(),
+                        "product.created",
+                        Subject("product", wanted.id),
+                    );
+                    audit_log::record(tx.connection(), now, &[entry.after(audited(&wanted))]).await?;
                     return Ok(Ok((wanted, Upserted::Created)));
                 }
             }
             Ok(Err(Fault::Overloaded.into()))
         })
         .await
+}
+
+fn audited(product: &Product) -> Value {
+    let Product { sku, kind, name, unit_amount, currency, active, licence_days, .. } = product;
+    json!({
+        "sku": sku, "kind": kind, "name": name, "unitAmount": unit_amount, "currency": currency, "active": active,
+        "licenceDays": licence_days,
+    })
 }
 
 impl ProductWish {

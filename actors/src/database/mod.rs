@@ -17,6 +17,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use uuid::Uuid;
 
+use crate::audit_log::Actor;
 use crate::fault::Fault;
 use crate::tenancy::TenantScope;
 use patience::Patience;
@@ -37,6 +38,7 @@ const STATEMENT_TIMEOUT_MS: &str = "15000";
 pub struct Database {
     pool: PgPool,
     patience: Patience,
+    actor: Actor,
 }
 
 /// The database URL cannot be used.
@@ -80,22 +82,37 @@ impl Database {
                 })
             })
             .connect_lazy_with(options);
-        Ok(Self { pool, patience })
+        Ok(Self { pool, patience, actor: Actor::System })
+    }
+
+    /// The same, for work that is done in someone's name: what it writes to the audit log on its own account is theirs.
+    pub fn acting_for(self, actor: Actor) -> Self {
+        Self { actor, ..self }
     }
 
     /// A transaction that sees one tenant's rows.
     pub async fn tenant_tx(&self, scope: &TenantScope) -> sqlx::Result<TenantTx> {
-        self.patience.wait(TenantTx::begin(&self.pool, scope)).await
+        self.patience.wait(TenantTx::begin(&self.pool, scope, self.actor.clone())).await
     }
 
     /// A transaction that sees the rows of several tenants, for a batch of their requests.
     pub async fn batch_tx(&self, tenants: Vec<Uuid>) -> sqlx::Result<BatchTx> {
-        self.patience.wait(BatchTx::begin(&self.pool, tenants)).await
+        self.patience.wait(BatchTx::begin(&self.pool, tenants, self.actor.clone())).await
     }
 
     /// A transaction of the platform itself: sees the tables with a `platform_*` policy, no tenant's.
     pub async fn platform_tx(&self) -> sqlx::Result<PlatformTx> {
         self.patience.wait(PlatformTx::begin(&self.pool)).await
+    }
+
+    /// A transaction that looks for payments to ask the provider about, of all tenants, and sees nothing else.
+    pub(crate) async fn reconciler_tx(&self) -> sqlx::Result<PlatformTx> {
+        self.patience.wait(PlatformTx::begin_as(&self.pool, "reconciler")).await
+    }
+
+    /// A transaction that finds the tenants whose audit log has entries to seal, and sees nothing else.
+    pub(crate) async fn sealer_tx(&self) -> sqlx::Result<PlatformTx> {
+        self.patience.wait(PlatformTx::begin_as(&self.pool, "sealer")).await
     }
 
     /// Reads in one transaction. A connection that turns out to be broken costs another try, not an error.
@@ -126,7 +143,8 @@ impl Database {
         scope: &TenantScope,
         work: impl AsyncFnOnce(&mut TenantTx) -> sqlx::Result<T>,
     ) -> Result<T, Fault> {
-        let mut transaction = self.patience.wait(TenantTx::begin_snapshot(&self.pool, scope)).await?;
+        let mut transaction =
+            self.patience.wait(TenantTx::begin_snapshot(&self.pool, scope, self.actor.clone())).await?;
         let value = work(&mut transaction).await?;
         transaction.end_read().await?;
         Ok(value)

@@ -13,6 +13,7 @@ use sqlx::{ConnectOptions, Connection, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::{InvalidDatabaseUrl, STATEMENT_TIMEOUT_MS, SchemaVersion};
+use crate::audit_log::Actor;
 use crate::fault::{FailureKind, Fault, kind_of};
 
 /// How long a person at a terminal waits for a database that does not answer.
@@ -21,11 +22,13 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// One connection of the operator.
 pub struct OwnerConnection {
     pub(super) connection: PgConnection,
+    actor: Actor,
 }
 
 /// A transaction of the operator. Sees the tenant that it was told of last.
 pub struct OwnerTx<'a> {
     transaction: Transaction<'a, Postgres>,
+    actor: Actor,
 }
 
 impl OwnerConnection {
@@ -37,11 +40,16 @@ impl OwnerConnection {
             .options([("statement_timeout", STATEMENT_TIMEOUT_MS), ("lock_timeout", "10000")])
             .disable_statement_logging();
         match tokio::time::timeout(CONNECT_PATIENCE, PgConnection::connect_with(&options)).await {
-            Ok(Ok(connection)) => Ok(Self { connection }),
+            Ok(Ok(connection)) => Ok(Self { connection, actor: Actor::System }),
             // Whatever is wrong (refused, a password, no such database): it cannot be worked on.
             Ok(Err(error)) => Err(Fault::DatabaseUnavailable(error.to_string().into())),
             Err(_) => Err(Fault::DatabaseUnavailable("no answer in time".into())),
         }
+    }
+
+    /// The same, for work that is done in someone's name.
+    pub fn acting_for(self, actor: Actor) -> Self {
+        Self { actor, ..self }
     }
 
     /// Where the schema stands, and none where there is none.
@@ -63,7 +71,7 @@ impl OwnerConnection {
         work: impl AsyncFnOnce(&mut OwnerTx<'_>) -> sqlx::Result<Result<T, E>>,
     ) -> Result<T, E> {
         let transaction = self.connection.begin().await.map_err(Fault::from)?;
-        let mut transaction = OwnerTx { transaction };
+        let mut transaction = OwnerTx { transaction, actor: self.actor.clone() };
         let value = work(&mut transaction).await.map_err(Fault::from)??;
         match transaction.transaction.commit().await {
             Ok(()) => Ok(value),
@@ -81,6 +89,11 @@ impl OwnerTx<'_> {
             .execute(&mut *self.transaction)
             .await?;
         Ok(())
+    }
+
+    /// In whose name the product itself works here: for the audit log.
+    pub(crate) fn actor(&self) -> Actor {
+        self.actor.clone()
     }
 
     pub fn connection(&mut self) -> &mut PgConnection {

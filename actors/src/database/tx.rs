@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::Database;
+use crate::audit_log::Actor;
 use crate::fault::{FailureKind, Fault, kind_of};
 use crate::tenancy::TenantScope;
 
@@ -54,30 +55,40 @@ pub struct TenantTx {
     transaction: Transaction<'static, Postgres>,
     tenant_id: Uuid,
     xid: Option<String>,
+    actor: Actor,
 }
 
 impl TenantTx {
-    pub(super) async fn begin(pool: &PgPool, scope: &TenantScope) -> sqlx::Result<Self> {
+    pub(super) async fn begin(pool: &PgPool, scope: &TenantScope, actor: Actor) -> sqlx::Result<Self> {
         let tenant_id = scope.tenant_id();
         // Formatted from a UUID: hexadecimal digits and dashes only. One round trip for both statements.
         let begin = format!("BEGIN; SELECT set_config('app.tenant_ids', '{tenant_id}', true)");
         let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-        Ok(Self { transaction, tenant_id, xid: None })
+        Ok(Self { transaction, tenant_id, xid: None, actor })
     }
 
     /// One that writes nothing, and in which every statement sees the same state of the database.
-    pub(super) async fn begin_snapshot(pool: &PgPool, scope: &TenantScope) -> sqlx::Result<Self> {
+    pub(super) async fn begin_snapshot(
+        pool: &PgPool,
+        scope: &TenantScope,
+        actor: Actor,
+    ) -> sqlx::Result<Self> {
         let tenant_id = scope.tenant_id();
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT set_config('app.tenant_ids', '{tenant_id}', true)"
         );
         let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-        Ok(Self { transaction, tenant_id, xid: None })
+        Ok(Self { transaction, tenant_id, xid: None, actor })
     }
 
     /// The tenant whose rows are seen: the first parameter of every query.
     pub fn tenant_id(&self) -> Uuid {
         self.tenant_id
+    }
+
+    /// In whose name the product itself works here: for the audit log.
+    pub(crate) fn actor(&self) -> Actor {
+        self.actor.clone()
     }
 
     pub fn connection(&mut self) -> &mut PgConnection {
@@ -104,10 +115,11 @@ impl TenantTx {
 pub struct BatchTx {
     transaction: Transaction<'static, Postgres>,
     xid: Option<String>,
+    actor: Actor,
 }
 
 impl BatchTx {
-    pub(super) async fn begin(pool: &PgPool, tenants: Vec<Uuid>) -> sqlx::Result<Self> {
+    pub(super) async fn begin(pool: &PgPool, tenants: Vec<Uuid>, actor: Actor) -> sqlx::Result<Self> {
         let transaction = if tenants.is_empty() {
             pool.begin().await?
         } else {
@@ -116,7 +128,7 @@ impl BatchTx {
             let begin = format!("BEGIN; SELECT set_config('app.tenant_ids', '{tenants}', true)");
             pool.begin_with(AssertSqlSafe(begin)).await?
         };
-        Ok(Self { transaction, xid: None })
+        Ok(Self { transaction, xid: None, actor })
     }
 
     /// Opens the rows of `tenants`, in place of those opened before.
@@ -158,6 +170,11 @@ impl BatchTx {
         self.xid = Some(xid);
     }
 
+    /// In whose name the product itself works here: for the audit log.
+    pub(crate) fn actor(&self) -> Actor {
+        self.actor.clone()
+    }
+
     pub fn connection(&mut self) -> &mut PgConnection {
         &mut self.transaction
     }
@@ -174,7 +191,13 @@ pub struct PlatformTx {
 
 impl PlatformTx {
     pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Self> {
-        let transaction = pool.begin_with("BEGIN; SELECT set_config('app.scope', 'platform', true)").await?;
+        Self::begin_as(pool, "platform").await
+    }
+
+    /// One of another scope: a constant of the program, which only policies made for it honour.
+    pub(super) async fn begin_as(pool: &PgPool, scope: &'static str) -> sqlx::Result<Self> {
+        let begin = format!("BEGIN; SELECT set_config('app.scope', '{scope}', true)");
+        let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
         Ok(Self { transaction })
     }
 

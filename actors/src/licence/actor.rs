@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, ResponseFuture};
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::certificate::{CertificateSigner, Claims};
 use super::decide::{self, LicenceState};
 use super::messages::*;
 use super::store::{self, LicenceName};
+use crate::audit_log::{self, Actor as AuditActor, Entry, Subject};
 use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use crate::clock::SharedClock;
 use crate::database::Database;
@@ -61,6 +63,34 @@ impl Command {
     }
 }
 
+impl Command {
+    /// What the audit log says of a change that this command made.
+    fn audited(&self, tenant_id: Uuid, change: &decide::Change) -> Entry {
+        let (actor, request_id) = match self {
+            Self::Activate(command) => (AuditActor::Anonymous, &command.request_id),
+            Self::Deactivate(command) => match &command.by {
+                DeactivateBy::Fingerprint(_) => (AuditActor::Anonymous, &command.request_id),
+                DeactivateBy::Viewer(viewer) => (AuditActor::User(viewer.user_id), &command.request_id),
+            },
+        };
+        let (action, licence_id, activation_id) = match change {
+            decide::Change::Insert { licence_id, activation } => {
+                ("licence.activated", licence_id, activation.id)
+            }
+            decide::Change::Deactivate { licence_id, activation_id } => {
+                ("licence.deactivated", licence_id, *activation_id)
+            }
+        };
+        let entry = Entry::new(tenant_id, actor, action, Subject("licence", *licence_id));
+        let activation = json!({ "activationId": activation_id });
+        let entry = match change {
+            decide::Change::Insert { .. } => entry.after(activation),
+            decide::Change::Deactivate { .. } => entry.before(activation),
+        };
+        entry.asked_by(request_id.as_ref())
+    }
+}
+
 /// The answer to a command of either kind.
 enum Answer {
     Activated { decided: Result<decide::Decided, ActivateError>, licence: Option<LicenceState> },
@@ -93,7 +123,7 @@ impl Batch for CommandBatch {
         }
 
         // Those that would change are looked at again under lock: another process may have been first.
-        let contested: BTreeSet<LicenceName> = changed.iter().map(|(name, _)| name.clone()).collect();
+        let contested: BTreeSet<LicenceName> = changed.iter().map(|(_, name, _)| name.clone()).collect();
         let xid = store::lock(tx.connection(), &contested).await?;
         tx.note_xid(xid);
         licences.retain(|name, _| !contested.contains(name));
@@ -102,23 +132,29 @@ impl Batch for CommandBatch {
         let now = self.clock.now();
         let (answers, changed) = decide_all(commands, &mut licences, now);
         // A licence that needed no change at the first look may need one now: it is decided by what was read then.
+        let entries: Vec<Entry> = changed
+            .iter()
+            .map(|(at, (tenant_id, _), change)| commands[*at].audited(*tenant_id, change))
+            .collect();
         let changes: Vec<_> =
-            changed.into_iter().map(|((tenant_id, _), change)| (tenant_id, change)).collect();
+            changed.into_iter().map(|(_, (tenant_id, _), change)| (tenant_id, change)).collect();
         store::apply(tx.connection(), now, &changes).await?;
+        audit_log::record(tx.connection(), now, &entries).await?;
         Ok(answers.into_iter().map(Ok).collect())
     }
 }
 
-/// Runs the commands one after the other over the licences' state.
+/// Runs the commands one after the other over the licences' state. Each change comes with its command's place.
 fn decide_all(
     commands: &[Command],
     licences: &mut HashMap<LicenceName, LicenceState>,
     now: DateTime<Utc>,
-) -> (Vec<Answer>, Vec<(LicenceName, decide::Change)>) {
+) -> (Vec<Answer>, Vec<(usize, LicenceName, decide::Change)>) {
     let mut changes = Vec::new();
     let answers = commands
         .iter()
-        .map(|command| {
+        .enumerate()
+        .map(|(at, command)| {
             let name = command.name();
             let licence = licences.get_mut(&name);
             match (command, licence) {
@@ -128,13 +164,13 @@ fn decide_all(
                 (Command::Activate(command), Some(licence)) => {
                     let device_name = command.device_name.as_deref();
                     let (decided, change) = decide::activate(licence, &command.fingerprint, device_name, now);
-                    changes.extend(change.map(|change| (name, change)));
+                    changes.extend(change.map(|change| (at, name, change)));
                     Answer::Activated { decided, licence: Some(licence.clone()) }
                 }
                 (Command::Deactivate(_), None) => Answer::Deactivated(Err(DeactivateError::NotFound)),
                 (Command::Deactivate(command), Some(licence)) => {
                     let (answer, change) = decide::deactivate(licence, &command.by, now);
-                    changes.extend(change.map(|change| (name, change)));
+                    changes.extend(change.map(|change| (at, name, change)));
                     Answer::Deactivated(answer)
                 }
             }

@@ -54,7 +54,7 @@ pub(crate) struct ActivationState {
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     Insert { licence_id: Uuid, activation: ActivationState },
-    Deactivate { activation_id: Uuid },
+    Deactivate { licence_id: Uuid, activation_id: Uuid },
 }
 
 impl LicenceState {
@@ -153,9 +153,10 @@ pub(crate) fn deactivate(
         DeactivateBy::Viewer(_) => true,
     };
     match licence.activation.take_if(|activation| here(activation)) {
-        Some(activation) => {
-            (Ok(licence.view(now)), Some(Change::Deactivate { activation_id: activation.id }))
-        }
+        Some(activation) => (
+            Ok(licence.view(now)),
+            Some(Change::Deactivate { licence_id: licence.id, activation_id: activation.id }),
+        ),
         None => (Err(DeactivateError::NotActiveHere), None),
     }
 }

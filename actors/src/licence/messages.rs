@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::audit_log::RequestId;
 use crate::fault::Fault;
 use crate::identifiers::LicenceKey;
 use crate::order::Viewer;
@@ -65,6 +66,7 @@ pub struct Activate {
     /// 8 to 128 of `A-Za-z0-9._:-`.
     pub fingerprint: String,
     pub device_name: Option<String>,
+    pub request_id: Option<RequestId>,
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -109,6 +111,7 @@ pub struct Deactivate {
     pub scope: TenantScope,
     pub key: LicenceKey,
     pub by: DeactivateBy,
+    pub request_id: Option<RequestId>,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -4,10 +4,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use serde_json::json;
 
 use super::decide::LicenceState;
 use super::messages::LicenceView;
 use super::store::{self, IssuedLicence};
+use crate::audit_log::{self, Entry, Subject};
 use crate::database::Database;
 use crate::database::tx::TenantTx;
 use crate::fault::Fault;
@@ -108,6 +110,16 @@ pub async fn issue(
                 let licence =
                     IssuedLicence { id, key: &key, product_id, user_id, expires_at, created_at: now };
                 if store::insert_issued(tx, &licence).await? {
+                    let entry = Entry::new(
+                        tx.tenant_id(),
+                        tx.actor(),
+                        "licence.issued",
+                        Subject("licence", id),
+                    )
+                    .after(
+                        json!({"status": "ACTIVE", "sku": sku, "userId": user_id, "expiresAt": expires_at}),
+                    );
+                    audit_log::record(tx.connection(), now, &[entry]).await?;
                     return read(tx, *scope, &key, now).await;
                 }
             }
@@ -134,8 +146,15 @@ pub async fn revoke(
 ) -> Result<(LicenceRecord, bool), OperatorError> {
     database
         .write(scope, async |tx| {
-            let changed = store::revoke(tx, key).await?;
-            Ok(read(tx, *scope, key, now).await?.map(|licence| (licence, changed)))
+            let revoked = store::revoke(tx, key).await?;
+            if let Some((id, status)) = &revoked {
+                let entry =
+                    Entry::new(tx.tenant_id(), tx.actor(), "licence.status_changed", Subject("licence", *id))
+                        .before(json!({"status": status}))
+                        .after(json!({"status": "REVOKED"}));
+                audit_log::record(tx.connection(), now, &[entry]).await?;
+            }
+            Ok(read(tx, *scope, key, now).await?.map(|licence| (licence, revoked.is_some())))
         })
         .await
 }

@@ -134,7 +134,7 @@ pub(super) async fn apply(
     let mut made: Vec<(Uuid, Uuid, &ActivationState)> = Vec::new();
     for (tenant_id, change) in changes {
         match change {
-            Change::Deactivate { activation_id } => ended.push((*tenant_id, *activation_id)),
+            Change::Deactivate { activation_id, .. } => ended.push((*tenant_id, *activation_id)),
             Change::Insert { licence_id, activation } => made.push((*tenant_id, *licence_id, activation)),
         }
     }
@@ -294,16 +294,19 @@ pub(super) async fn owner_email(tx: &mut TenantTx, user_id: Uuid) -> sqlx::Resul
     query.bind(tx.tenant_id()).bind(user_id).fetch_optional(tx.connection()).await
 }
 
-/// Revokes a licence for good. False where it was revoked before.
-pub(super) async fn revoke(tx: &mut TenantTx, key: &LicenceKey) -> sqlx::Result<bool> {
-    let revoked = sqlx::query(
-        "UPDATE licences SET status = 'REVOKED' WHERE tenant_id = $1 AND key = $2 AND status <> 'REVOKED'",
+/// Revokes a licence for good, and gives its id and its status before. None where it was revoked before.
+pub(super) async fn revoke(tx: &mut TenantTx, key: &LicenceKey) -> sqlx::Result<Option<(Uuid, String)>> {
+    sqlx::query_as(
+        "UPDATE licences l SET status = 'REVOKED'
+         FROM (SELECT tenant_id, id, status FROM licences
+               WHERE tenant_id = $1 AND key = $2 AND status <> 'REVOKED' FOR UPDATE) AS before
+         WHERE l.tenant_id = before.tenant_id AND l.id = before.id
+         RETURNING l.id, before.status",
     )
     .bind(tx.tenant_id())
     .bind(key.as_str())
-    .execute(tx.connection())
-    .await?;
-    Ok(revoked.rows_affected() == 1)
+    .fetch_optional(tx.connection())
+    .await
 }
 
 /// The activations of a licence that have ended, newest first.

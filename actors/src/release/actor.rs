@@ -3,18 +3,21 @@ use actix::{Actor, Context, Handler, ResponseFuture};
 use super::messages::*;
 use super::store::{self, ReleaseState};
 use super::views::*;
+use crate::audit_log::{self, Entry, Subject};
+use crate::clock::SharedClock;
 use crate::database::Database;
 use crate::fault::Fault;
 use crate::page::Page;
 
-/// Reads releases, and decides who may download them.
+/// Reads releases, decides who may download them, and notes who may upload.
 pub struct ReleaseActor {
     database: Database,
+    clock: SharedClock,
 }
 
 impl ReleaseActor {
-    pub fn new(database: Database) -> Self {
-        Self { database }
+    pub fn new(database: Database, clock: SharedClock) -> Self {
+        Self { database, clock }
     }
 }
 
@@ -77,14 +80,29 @@ impl Handler<FindDownload> for ReleaseActor {
     }
 }
 
-impl Handler<HasRelease> for ReleaseActor {
+impl Handler<NoteUpload> for ReleaseActor {
     type Result = ResponseFuture<Result<bool, Fault>>;
 
-    fn handle(&mut self, message: HasRelease, _: &mut Self::Context) -> Self::Result {
-        let database = self.database.clone();
+    fn handle(&mut self, message: NoteUpload, _: &mut Self::Context) -> Self::Result {
+        let (database, now) = (self.database.clone(), self.clock.now());
         Box::pin(async move {
-            let HasRelease { scope, release_id } = message;
-            database.read(&scope, async |tx| store::exists(tx, release_id).await).await
+            let NoteUpload { scope, release_id, by_user_id, request_id } = message;
+            let entry = Entry::new(
+                scope.tenant_id(),
+                audit_log::Actor::User(by_user_id),
+                "release.upload_signed",
+                Subject("release", release_id),
+            )
+            .asked_by(request_id.as_ref());
+            database
+                .write(&scope, async |tx| {
+                    let exists = store::exists(tx, release_id).await?;
+                    if exists {
+                        audit_log::record(tx.connection(), now, std::slice::from_ref(&entry)).await?;
+                    }
+                    Ok(Ok(exists))
+                })
+                .await
         })
     }
 }

@@ -52,10 +52,13 @@ pub enum DownloadError {
     Fault(#[from] Fault),
 }
 
-/// Whether the tenant has this release, published or not.
+/// Notes that an administrator gets a URL to upload a file to a release with, before it does. False where the tenant has
+/// no such release, published or not.
 #[derive(Message, Debug, Clone)]
 #[rtype(result = "Result<bool, Fault>")]
-pub struct HasRelease {
+pub struct NoteUpload {
     pub scope: TenantScope,
     pub release_id: Uuid,
+    pub by_user_id: Uuid,
+    pub request_id: Option<crate::audit_log::RequestId>,
 }

@@ -1,10 +1,12 @@
 //! Publishing, as the operator's commands do it: a question before the file is carried to the store, and one statement
 //! after. In between there is nothing of the release that anyone could see, so an interrupted publication leaves none.
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::store;
 use super::views::ReleaseView;
+use crate::audit_log::{self, Entry, Subject};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::fault::Fault;
@@ -91,7 +93,19 @@ pub async fn publish(
 ) -> Result<ReleaseView, PublishError> {
     database
         .write(&target.scope, async |tx| {
-            let published = store::publish(tx, target.product_id, release, clock.now()).await?;
+            let now = clock.now();
+            let published = store::publish(tx, target.product_id, release, now).await?;
+            if let Some(published) = &published {
+                let subject = Subject("release", published.id);
+                let entry =
+                    Entry::new(tx.tenant_id(), tx.actor(), "release.published", subject).after(json!({
+                        "sku": published.product_sku,
+                        "version": published.version,
+                        "channel": release.channel,
+                        "platform": release.platform,
+                    }));
+                audit_log::record(tx.connection(), now, &[entry]).await?;
+            }
             Ok(published.ok_or(PublishError::AlreadyPublished))
         })
         .await

@@ -1,12 +1,14 @@
-use actix::{Actor, Context, Handler, ResponseFuture};
+use actix::{Context, Handler, ResponseFuture};
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::messages::*;
 use super::password::{self, Hasher};
 use super::store::{self, NewSession, NewUser};
 use super::token::{MailTokenKind, SessionToken, TokenSecret};
+use crate::audit_log::{self, Actor, Entry, RequestId, Subject};
 use crate::clock::SharedClock;
 use crate::database::Database;
 use crate::fault::Fault;
@@ -65,7 +67,7 @@ impl SessionActor {
     }
 
     async fn register(self, message: Register) -> Result<SignedIn, RegisterError> {
-        let Register { scope, email, password, name } = message;
+        let Register { scope, email, password, name, request_id } = message;
         let password_hash = self.hasher.hash(password).await?;
         let now = self.clock.now();
         let user = User {
@@ -95,6 +97,9 @@ impl SessionActor {
                     payload: json!({ "userId": user.id, "tokenId": token_id }),
                 };
                 enqueue(tx.connection(), now, &[message]).await?;
+                let entries = ["user.registered", "session.signed_in"]
+                    .map(|action| by_user(tx.tenant_id(), user.id, action, request_id.as_ref()));
+                audit_log::record(tx.connection(), now, &entries).await?;
                 Ok(Ok(()))
             })
             .await?;
@@ -103,18 +108,33 @@ impl SessionActor {
     }
 
     async fn login(self, message: Login) -> Result<SignedIn, LoginError> {
-        let Login { scope, email, password } = message;
+        let Login { scope, email, password, request_id } = message;
         let found = self.database.read(&scope, async |tx| store::find_credentials(tx, &email).await).await?;
         let stored = found.as_ref().map(|(_, password_hash)| password_hash.clone());
         let matches = self.hasher.verify(password, stored).await?;
+        let known = found.as_ref().map(|(user, _)| user.id);
+        let now = self.clock.now();
         let Some((user, password_hash)) = found.filter(|_| matches) else {
+            // Written for an unknown address too, so that both take as long. The address itself is not written.
+            let account = known.map(|id| Subject("user", id));
+            let entry = Entry::new(scope.tenant_id(), Actor::Anonymous, "session.sign_in_failed", account)
+                .asked_by(request_id.as_ref());
+            self.database
+                .write(&scope, async |tx| {
+                    audit_log::record(tx.connection(), now, std::slice::from_ref(&entry)).await?;
+                    Ok(Ok::<_, LoginError>(()))
+                })
+                .await?;
             return Err(LoginError::InvalidCredentials);
         };
-        let now = self.clock.now();
         let (token, session) = self.new_session(&user, now);
         self.database
             .write(&scope, async |tx| {
                 let made = store::insert_session_if_password_stands(tx, &session, &password_hash).await?;
+                if made {
+                    let entry = by_user(tx.tenant_id(), user.id, "session.signed_in", request_id.as_ref());
+                    audit_log::record(tx.connection(), now, &[entry]).await?;
+                }
                 Ok(if made { Ok(()) } else { Err(LoginError::InvalidCredentials) })
             })
             .await?;
@@ -125,7 +145,14 @@ impl SessionActor {
         let token_hash = self.secret.session_hash(&message.token);
         let now = self.clock.now();
         self.database
-            .write(&message.scope, async |tx| store::revoke_session(tx, &token_hash, now).await.map(Ok))
+            .write(&message.scope, async |tx| {
+                if let Some(user_id) = store::revoke_session(tx, &token_hash, now).await? {
+                    let request_id = message.request_id.as_ref();
+                    let entry = by_user(tx.tenant_id(), user_id, "session.signed_out", request_id);
+                    audit_log::record(tx.connection(), now, &[entry]).await?;
+                }
+                Ok(Ok(()))
+            })
             .await
     }
 
@@ -136,7 +163,13 @@ impl SessionActor {
         self.database
             .write(&message.scope, async |tx| {
                 match store::use_mail_token(tx, kind, &token_hash, now).await? {
-                    Some(user_id) => Ok(Ok(store::mark_email_verified(tx, user_id, now).await?)),
+                    Some(user_id) => {
+                        let user = store::mark_email_verified(tx, user_id, now).await?;
+                        let request_id = message.request_id.as_ref();
+                        let entry = by_user(tx.tenant_id(), user_id, "user.email_verified", request_id);
+                        audit_log::record(tx.connection(), now, &[entry]).await?;
+                        Ok(Ok(user))
+                    }
                     None => Ok(Err(TokenError::InvalidToken)),
                 }
             })
@@ -190,6 +223,9 @@ impl SessionActor {
                 Some(user_id) => {
                     store::set_password(tx, user_id, &password_hash).await?;
                     store::revoke_sessions_of(tx, user_id, now).await?;
+                    let request_id = message.request_id.as_ref();
+                    let entry = by_user(tx.tenant_id(), user_id, "user.password_reset", request_id);
+                    audit_log::record(tx.connection(), now, &[entry]).await?;
                     Ok(Ok(()))
                 }
                 None => Ok(Err(ResetPasswordError::InvalidToken)),
@@ -198,7 +234,12 @@ impl SessionActor {
     }
 }
 
-impl Actor for SessionActor {
+/// What a user did to its own account.
+fn by_user(tenant_id: Uuid, user_id: Uuid, action: &'static str, request_id: Option<&RequestId>) -> Entry {
+    Entry::new(tenant_id, Actor::User(user_id), action, Subject("user", user_id)).asked_by(request_id)
+}
+
+impl actix::Actor for SessionActor {
     type Context = Context<Self>;
 }
 

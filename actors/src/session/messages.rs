@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::token::SessionToken;
+use crate::audit_log::RequestId;
 use crate::fault::Fault;
 use crate::tenancy::TenantScope;
 
@@ -97,6 +98,7 @@ pub struct Register {
     pub email: String,
     pub password: SecretString,
     pub name: Option<String>,
+    pub request_id: Option<RequestId>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +116,7 @@ pub struct Login {
     pub scope: TenantScope,
     pub email: String,
     pub password: SecretString,
+    pub request_id: Option<RequestId>,
 }
 
 /// Revokes the session of `token`, if there is one.
@@ -122,6 +125,7 @@ pub struct Login {
 pub struct Logout {
     pub scope: TenantScope,
     pub token: String,
+    pub request_id: Option<RequestId>,
 }
 
 /// Looks a token up in the database. [`super::SessionDirectory`] asks this where its cache has no answer.
@@ -155,6 +159,7 @@ pub enum TokenError {
 pub struct VerifyEmail {
     pub scope: TenantScope,
     pub token: String,
+    pub request_id: Option<RequestId>,
 }
 
 /// Sends a reset mail if the address belongs to a user; the answer does not tell.
@@ -184,6 +189,7 @@ pub struct ResetPassword {
     pub scope: TenantScope,
     pub token: String,
     pub password: SecretString,
+    pub request_id: Option<RequestId>,
 }
 
 /// A user by its id, for the mails that are sent to it.

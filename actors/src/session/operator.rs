@@ -3,10 +3,12 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 
 use super::messages::{Role, User};
 use super::password;
 use super::store::{self, NewUser};
+use crate::audit_log::{self, Entry, Subject};
 use crate::database::Database;
 use crate::fault::Fault;
 use crate::random;
@@ -61,6 +63,9 @@ pub async fn create(
             if email_verified {
                 store::mark_email_verified(tx, user.id, now).await?;
             }
+            let entry = Entry::new(tx.tenant_id(), tx.actor(), "user.created", Subject("user", user.id))
+                .after(json!({"role": user.role, "emailVerified": email_verified}));
+            audit_log::record(tx.connection(), now, &[entry]).await?;
             Ok(Ok(()))
         })
         .await?;
@@ -69,6 +74,7 @@ pub async fn create(
 
 pub async fn set_role(
     database: &Database,
+    now: DateTime<Utc>,
     scope: &TenantScope,
     email: &str,
     role: Role,
@@ -81,6 +87,11 @@ pub async fn set_role(
             let changed = before.role != role;
             if changed {
                 store::set_role(tx, before.id, role).await?;
+                let entry =
+                    Entry::new(tx.tenant_id(), tx.actor(), "user.role_changed", Subject("user", before.id))
+                        .before(json!({"role": before.role}))
+                        .after(json!({"role": role}));
+                audit_log::record(tx.connection(), now, &[entry]).await?;
             }
             let admins = store::count_admins(tx).await?;
             Ok(Ok(RoleSet { user: User { role, ..before }, changed, admins }))

@@ -224,20 +224,21 @@ pub(super) async fn extend_session(
     Ok(())
 }
 
+/// Tells whose it was, where it was one.
 pub(super) async fn revoke_session(
     tx: &mut TenantTx,
     token_hash: &[u8; 32],
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "UPDATE sessions SET revoked_at = $3 WHERE tenant_id = $1 AND token_hash = $2 AND revoked_at IS NULL",
+) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar(
+        "UPDATE sessions SET revoked_at = $3 WHERE tenant_id = $1 AND token_hash = $2 AND revoked_at IS NULL
+         RETURNING user_id",
     )
     .bind(tx.tenant_id())
     .bind(token_hash.as_slice())
     .bind(now)
-    .execute(tx.connection())
-    .await?;
-    Ok(())
+    .fetch_optional(tx.connection())
+    .await
 }
 
 pub(super) async fn revoke_sessions_of(

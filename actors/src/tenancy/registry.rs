@@ -5,10 +5,12 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::TenantScope;
+use crate::audit_log::{self, Entry, Subject};
 use crate::database::Database;
 use crate::database::owner::{OwnerConnection, OwnerTx};
 use crate::fault::Fault;
@@ -121,6 +123,8 @@ pub async fn create(
             if !taken.is_empty() {
                 return Ok(Err(RegistryError::HostsTaken(taken)));
             }
+            let after = json!({"slug": new.slug, "name": new.name, "domains": new.domains});
+            record(tx, now, id, "tenant.created", after).await?;
             read(tx.connection(), &new.slug).await
         })
         .await
@@ -129,6 +133,7 @@ pub async fn create(
 /// Switches a tenant on or off. Tells whether that changed anything.
 pub async fn set_active(
     owner: &mut OwnerConnection,
+    now: DateTime<Utc>,
     slug: &str,
     active: bool,
 ) -> Result<(TenantRecord, bool), RegistryError> {
@@ -141,9 +146,29 @@ pub async fn set_active(
                 .await?
                 .rows_affected()
                 > 0;
-            Ok(read(tx.connection(), slug).await?.map(|tenant| (tenant, changed)))
+            let tenant = match read(tx.connection(), slug).await? {
+                Ok(tenant) => tenant,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            if changed {
+                let action = if active { "tenant.activated" } else { "tenant.deactivated" };
+                record(tx, now, tenant.id, action, json!({ "active": active })).await?;
+            }
+            Ok(Ok((tenant, changed)))
         })
         .await
+}
+
+async fn record(
+    tx: &mut OwnerTx<'_>,
+    now: DateTime<Utc>,
+    tenant_id: Uuid,
+    action: &'static str,
+    after: Value,
+) -> sqlx::Result<()> {
+    tx.open_tenant(tenant_id).await?;
+    let entry = Entry::new(tenant_id, tx.actor(), action, Subject("tenant", tenant_id)).after(after);
+    audit_log::record(tx.connection(), now, &[entry]).await
 }
 
 /// Gives a tenant one more host. Tells whether it had it already.
@@ -164,6 +189,9 @@ pub async fn add_domain(
                 return Ok(Err(RegistryError::HostsTaken(vec![(host.to_owned(), other)])));
             }
             let changed = !tenant.domains.iter().any(|known| known == host);
+            if changed {
+                record(tx, now, tenant.id, "tenant.domain_added", json!({ "host": host })).await?;
+            }
             Ok(read(tx.connection(), slug).await?.map(|tenant| (tenant, changed)))
         })
         .await

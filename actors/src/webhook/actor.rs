@@ -166,6 +166,9 @@ async fn process(
                 refs.insert(&fact.payment_intent);
                 intents.insert(&fact.payment_intent);
             }
+            Content::Abandoned { tenant_id, .. } => {
+                named.insert(*tenant_id);
+            }
             Content::Nothing | Content::Malformed(_) => {}
         }
     }
@@ -186,6 +189,9 @@ async fn process(
         wanted.extend(match &event.content {
             Content::Session(fact) => routing.of_session(fact),
             Content::Intent(fact) => routing.of_intent(fact),
+            Content::Abandoned { tenant_id, order_id } => {
+                routing.tenants.contains(tenant_id).then_some((*tenant_id, *order_id))
+            }
             Content::Nothing | Content::Malformed(_) => None,
         });
     }
@@ -216,6 +222,16 @@ async fn process(
             }
             Content::Nothing => settled.push(ended(event, "IGNORED", None, None)),
             Content::Malformed(fault) => settled.push(ended(event, "FAILED", Some(fault.clone()), None)),
+            Content::Abandoned { tenant_id, order_id } => {
+                let order = (*tenant_id, *order_id);
+                settled.push(match after.get_mut(&order) {
+                    Some(account) => {
+                        account.hear_abandoned();
+                        ended(event, "PROCESSED", None, Some(order))
+                    }
+                    None => ended(event, "FAILED", Some("there is no such order".to_owned()), None),
+                });
+            }
             Content::Session(_) => {}
         }
     }
@@ -224,7 +240,8 @@ async fn process(
         .into_iter()
         .filter_map(|(order, before)| after.remove(&order).map(|after| Changed { before, after }))
         .collect();
-    if let Err(exhausted) = fulfil::write(tx.connection(), now, &changes).await? {
+    let by = tx.actor();
+    if let Err(exhausted) = fulfil::write(tx.connection(), now, &by, &changes).await? {
         return Ok(Err(exhausted));
     }
     store::settle(tx.connection(), now, &settled).await?;

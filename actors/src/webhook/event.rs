@@ -14,6 +14,9 @@ pub struct Event {
     pub content: Content,
 }
 
+/// The type of the one event that the provider does not send.
+pub(crate) const ABANDONED: &str = "primetech.order.abandoned";
+
 /// What an event says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
@@ -21,6 +24,8 @@ pub enum Content {
     Session(SessionFact),
     /// About the payment behind a payment intent.
     Intent(IntentFact),
+    /// The reconciler's own: no Checkout Session of this order can be paid any more, because none was given out.
+    Abandoned { tenant_id: Uuid, order_id: Uuid },
     /// Nothing that matters here.
     Nothing,
     /// It does not hold what its type promises.
@@ -109,6 +114,10 @@ fn read(kind: &str, object: &Value) -> Result<Content, Missing> {
             let lost = text(object, "status")? == "lost";
             let dispute_id = text(object, "id")?.to_owned();
             return intent(object, IntentEvent::DisputeClosed { dispute_id, lost });
+        }
+        ABANDONED => {
+            let (tenant_id, order_id) = named(object).ok_or("metadata")?;
+            return Ok(Content::Abandoned { tenant_id, order_id });
         }
         _ => return Ok(Content::Nothing),
     };

@@ -1,7 +1,7 @@
 //! Writing what an account has become: the one place where an order turns paid, refunded, failed or expired, whoever
 //! brought the news.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde_json::json;
@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::ledger::{Account, LicenceFate, OrderStatus};
+use crate::audit_log::{self, Actor, Entry, Subject};
 use crate::counter::series::{self, Kind, Series};
 use crate::identifiers::{LicenceKey, ReceiptNumber};
 use crate::outbox::{NewMessage, enqueue};
@@ -28,6 +29,16 @@ impl Changed {
         !self.before.is_paid() && self.after.is_paid()
     }
 
+    fn audited(&self, by: &Actor) -> Option<Entry> {
+        let (before, after) = (self.before.status.as_str(), self.after.status.as_str());
+        (before != after).then(|| {
+            let subject = Subject("order", self.after.order_id);
+            Entry::new(self.after.tenant_id, by.clone(), "order.status_changed", subject)
+                .before(json!({ "status": before }))
+                .after(json!({ "status": after }))
+        })
+    }
+
     fn is_refunded_now(&self) -> bool {
         self.before.status != OrderStatus::Refunded && self.after.status == OrderStatus::Refunded
     }
@@ -41,12 +52,14 @@ pub(super) struct ReceiptsExhausted;
 pub(super) async fn write(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
+    by: &Actor,
     changes: &[Changed],
 ) -> sqlx::Result<Result<(), ReceiptsExhausted>> {
     let changes: Vec<&Changed> = changes.iter().filter(|change| change.before != change.after).collect();
     if changes.is_empty() {
         return Ok(Ok(()));
     }
+    let mut entries: Vec<Entry> = changes.iter().filter_map(|change| change.audited(by)).collect();
     write_statuses(connection, now, &changes).await?;
     write_refs(connection, &changes).await?;
     write_disputes(connection, now, &changes).await?;
@@ -57,9 +70,10 @@ pub(super) async fn write(
             return Ok(Err(exhausted));
         }
         write_entitlements(connection, now, &paid).await?;
-        write_licences(connection, now, &paid).await?;
+        write_licences(connection, now, &paid, by, &mut entries).await?;
     }
-    write_fates(connection, now, &changes).await?;
+    write_fates(connection, now, &changes, by, &mut entries).await?;
+    audit_log::record(connection, now, &entries).await?;
     enqueue(connection, now, &messages(&changes)).await?;
     Ok(Ok(()))
 }
@@ -265,6 +279,8 @@ async fn write_licences(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
     paid: &[&Account],
+    by: &Actor,
+    entries: &mut Vec<Entry>,
 ) -> sqlx::Result<()> {
     let items: Vec<LicensedItem> = sqlx::query_as(
         "SELECT i.tenant_id, i.id, i.order_id, i.product_id, o.user_id, i.quantity, i.licence_validity_days
@@ -287,7 +303,15 @@ async fn write_licences(
             return Ok(());
         }
         let written = insert_licences(connection, now, &missing).await?;
-        missing.retain(|new| !written.contains(&(new.item.id, new.unit)));
+        missing.retain(|new| match written.get(&(new.item.id, new.unit)) {
+            None => true,
+            Some(id) => {
+                let entry =
+                    Entry::new(new.item.tenant_id, by.clone(), "licence.issued", Subject("licence", *id));
+                entries.push(entry.after(json!({"status": "ACTIVE", "orderId": new.item.order_id})));
+                false
+            }
+        });
     }
     if missing.is_empty() {
         Ok(())
@@ -296,15 +320,15 @@ async fn write_licences(
     }
 }
 
-/// Writes licences with new keys; those whose key is taken are left out of the answer.
+/// Writes licences with new keys, and gives their ids; those whose key is taken are left out of the answer.
 async fn insert_licences(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
     licences: &[NewLicence<'_>],
-) -> sqlx::Result<std::collections::HashSet<(Uuid, i32)>> {
+) -> sqlx::Result<HashMap<(Uuid, i32), Uuid>> {
     let expiry =
         |new: &NewLicence<'_>| new.item.licence_validity_days.map(|days| now + TimeDelta::days(days.into()));
-    let rows: Vec<(Uuid, i32)> = sqlx::query_as(
+    let rows: Vec<(Uuid, i32, Uuid)> = sqlx::query_as(
         "INSERT INTO licences (tenant_id, id, key, status, product_id, user_id, order_id, order_item_id, unit_number,
                                expires_at, created_at)
          SELECT new.tenant_id, new.id, new.key, 'ACTIVE', new.product_id, new.user_id, new.order_id, new.item_id,
@@ -313,7 +337,7 @@ async fn insert_licences(
                      $9::timestamptz[])
               AS new (tenant_id, id, key, product_id, user_id, order_id, item_id, unit, expires_at)
          ON CONFLICT (tenant_id, key) DO NOTHING
-         RETURNING order_item_id, unit_number",
+         RETURNING order_item_id, unit_number, id",
     )
     .bind(licences.iter().map(|new| new.item.tenant_id).collect::<Vec<_>>())
     .bind(licences.iter().map(|_| random::row_id(now)).collect::<Vec<_>>())
@@ -327,7 +351,7 @@ async fn insert_licences(
     .bind(now)
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().collect())
+    Ok(rows.into_iter().map(|(item_id, unit, id)| ((item_id, unit), id)).collect())
 }
 
 /// Suspends, revokes or restores licences, and revokes entitlements.
@@ -335,6 +359,8 @@ async fn write_fates(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
     changes: &[&Changed],
+    by: &Actor,
+    entries: &mut Vec<Entry>,
 ) -> sqlx::Result<()> {
     let of = |fate: LicenceFate| -> Vec<&Account> {
         changes
@@ -358,14 +384,20 @@ async fn write_fates(
             continue;
         }
         // Licence rows are locked in the order that activations lock them in.
-        lock_licences(connection, &accounts).await?;
-        let statement =
-            format!("{statement} (tenant_id, order_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))");
-        sqlx::query(sqlx::AssertSqlSafe(statement))
+        let locked = lock_licences(connection, &accounts).await?;
+        let statement = format!(
+            "{statement} (tenant_id, order_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) RETURNING id, status"
+        );
+        let changed: Vec<(Uuid, String)> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
             .bind(accounts.iter().map(|account| account.tenant_id).collect::<Vec<_>>())
             .bind(accounts.iter().map(|account| account.order_id).collect::<Vec<_>>())
-            .execute(&mut *connection)
+            .fetch_all(&mut *connection)
             .await?;
+        entries.extend(changed.iter().filter_map(|(id, after)| {
+            let (tenant_id, before) = locked.get(id)?;
+            let entry = Entry::new(*tenant_id, by.clone(), "licence.status_changed", Subject("licence", *id));
+            Some(entry.before(json!({ "status": before })).after(json!({ "status": after })))
+        }));
     }
     let refunded: Vec<&Account> =
         changes.iter().filter(|change| change.is_refunded_now()).map(|change| &change.after).collect();
@@ -384,17 +416,21 @@ async fn write_fates(
     Ok(())
 }
 
-async fn lock_licences(connection: &mut PgConnection, accounts: &[&Account]) -> sqlx::Result<()> {
-    sqlx::query(
-        "SELECT 1 FROM licences
+/// Their tenants and statuses, by their ids.
+async fn lock_licences(
+    connection: &mut PgConnection,
+    accounts: &[&Account],
+) -> sqlx::Result<HashMap<Uuid, (Uuid, String)>> {
+    let rows: Vec<(Uuid, Uuid, String)> = sqlx::query_as(
+        "SELECT id, tenant_id, status FROM licences
          WHERE (tenant_id, order_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
          ORDER BY tenant_id, id FOR UPDATE",
     )
     .bind(accounts.iter().map(|account| account.tenant_id).collect::<Vec<_>>())
     .bind(accounts.iter().map(|account| account.order_id).collect::<Vec<_>>())
-    .execute(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(())
+    Ok(rows.into_iter().map(|(id, tenant_id, status)| (id, (tenant_id, status))).collect())
 }
 
 /// What others are told of, in the same transaction.

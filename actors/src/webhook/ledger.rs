@@ -141,6 +141,13 @@ impl Account {
         Ok(())
     }
 
+    /// Folds in that no Checkout Session was ever given out. One that was noted meanwhile goes its own way.
+    pub(super) fn hear_abandoned(&mut self) {
+        if self.session_id.is_none() && self.status == OrderStatus::Pending {
+            self.status = OrderStatus::Expired;
+        }
+    }
+
     /// Whether refunds and disputes can be settled: there is a payment that they are about.
     pub(super) fn is_paid(&self) -> bool {
         self.paid_at.is_some()

@@ -175,9 +175,16 @@ fn page<'a, T: 'a>(
 }
 
 fn list_sessions(core: &Core, state: &State, root: &Scope<'_>) -> Result<Value, ApiError> {
-    root.allow_only(&["limit", "payment_intent", "starting_after", "status"])?;
+    root.allow_only(&["created", "limit", "payment_intent", "starting_after", "status"])?;
     let status = root.text("status")?;
-    let wanted = |row: &&Session| status.is_none_or(|status| render::status(row) == status);
+    let created = if root.has("created") { Some(root.object("created")?) } else { None };
+    let bound = |name| created.as_ref().map_or(Ok(None), |created| created.integer(name));
+    let (since, until) = (bound("gte")?, bound("lte")?);
+    let wanted = |row: &&Session| {
+        status.is_none_or(|status| render::status(row) == status)
+            && since.is_none_or(|since| row.created >= since)
+            && until.is_none_or(|until| row.created <= until)
+    };
     let (rows, has_more) = match root.text("payment_intent")? {
         Some(intent) => {
             let session = state.payment(intent).and_then(|payment| state.session(&payment.session_id));

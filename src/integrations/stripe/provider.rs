@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -9,20 +10,27 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
-    CreateCheckoutSessionPaymentIntentData, ExpireCheckoutSession, ProductData, RetrieveCheckoutSession,
+    CreateCheckoutSessionPaymentIntentData, ExpireCheckoutSession, ListCheckoutSession, ProductData,
+    RetrieveCheckoutSession,
 };
 use stripe_client_core::{IdempotencyKey, RequestStrategy, StripeRequest};
 use stripe_shared::{
     CheckoutSession as StripeSession, CheckoutSessionMode, CheckoutSessionPaymentStatus,
-    CheckoutSessionStatus, CheckoutSessionUiMode,
+    CheckoutSessionStatus, CheckoutSessionUiMode, PaymentIntentStatus,
 };
-use stripe_types::Currency;
+use stripe_types::{Currency, List, RangeBoundsTs, RangeQueryTs};
 use url::Url;
 use uuid::Uuid;
 
 use super::error::{ProviderConfigError, ProviderError, UnavailableReason};
 use super::retry::{ProviderTimeouts, with_retries};
 use super::transport::Transport;
+
+/// The largest page that Stripe gives.
+const SESSIONS_ON_A_PAGE: i64 = 100;
+
+/// How many sessions are looked at in search of one, so that a busy shop's are not read through for ever.
+const MAX_SESSIONS_LOOKED_AT: i64 = 1_000;
 
 /// What a checkout asks of Stripe. Stripe compares all of it when an idempotency key comes again: a repeated
 /// request must be built from what was stored with the order, `expires_at` included.
@@ -88,6 +96,8 @@ pub struct CheckoutSessionDetails {
     /// ISO 4217, upper case.
     pub currency: Option<String>,
     pub payment_intent_id: Option<String>,
+    /// The money was asked for, and will not come: told of a completed session that is looked up by its id.
+    pub payment_failed: bool,
     /// The order's id, as it was given at the creation.
     pub client_reference_id: Option<String>,
     pub metadata: HashMap<String, String>,
@@ -139,7 +149,43 @@ impl PaymentProvider {
         session_id: &str,
     ) -> Result<CheckoutSessionDetails, ProviderError> {
         check_session_id(session_id)?;
-        details(self.send(&RetrieveCheckoutSession::new(session_id), None).await?)
+        // Only the payment intent tells a debit that failed from one on its way.
+        let request = RetrieveCheckoutSession::new(session_id).expand(vec!["payment_intent".to_owned()]);
+        details(self.send(&request, None).await?)
+    }
+
+    /// The session of an order, by its `client_reference_id`, among those made within this time. Looks at
+    /// [`MAX_SESSIONS_LOOKED_AT`] of them at the most.
+    pub async fn find_checkout_session(
+        &self,
+        order_id: Uuid,
+        made: RangeInclusive<DateTime<Utc>>,
+    ) -> Result<Option<CheckoutSessionDetails>, ProviderError> {
+        let order_id = order_id.to_string();
+        let created = RangeBoundsTs {
+            gte: Some(made.start().timestamp()),
+            lte: Some(made.end().timestamp()),
+            ..RangeBoundsTs::default()
+        };
+        let first =
+            ListCheckoutSession::new().created(RangeQueryTs::Bounds(created)).limit(SESSIONS_ON_A_PAGE);
+        let mut request = first.clone();
+        for _ in 0..MAX_SESSIONS_LOOKED_AT / SESSIONS_ON_A_PAGE {
+            let transport = self.transport.as_ref();
+            let attempt = || request.customize().request_strategy(RequestStrategy::Once).send(transport);
+            let page: List<StripeSession> = with_retries(&self.timeouts, attempt).await?;
+            let last = page.data.last().map(|session| session.id.as_str().to_owned());
+            let is_of_order =
+                |session: &StripeSession| session.client_reference_id.as_ref() == Some(&order_id);
+            if let Some(session) = page.data.into_iter().find(is_of_order) {
+                return self.get_checkout_session(session.id.as_str()).await.map(Some);
+            }
+            match last.filter(|_| page.has_more) {
+                Some(last) => request = first.clone().starting_after(last),
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
     /// Ends an open session, so that it can no longer be paid. One that is complete or expired is refused.
@@ -227,7 +273,16 @@ fn details(session: StripeSession) -> Result<CheckoutSessionDetails, ProviderErr
         CheckoutSessionPaymentStatus::NoPaymentRequired => PaymentStatus::NoPaymentRequired,
         other => PaymentStatus::Unknown(other.as_str().to_owned()),
     };
+    let payment_failed = status == CheckoutStatus::Complete
+        && payment_status == PaymentStatus::Unpaid
+        && session.payment_intent.as_ref().and_then(|intent| intent.as_object()).is_some_and(|intent| {
+            matches!(
+                intent.status,
+                PaymentIntentStatus::Canceled | PaymentIntentStatus::RequiresPaymentMethod
+            )
+        });
     Ok(CheckoutSessionDetails {
+        payment_failed,
         id: session.id.as_str().to_owned(),
         url: session.url,
         status,

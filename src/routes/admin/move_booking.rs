@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
+use crate::layers::facts::RequestId;
 use crate::layers::permission::Admin;
 use crate::openapi::{Doc, schemas};
 use crate::routes::{Access, Endpoint};
@@ -48,6 +49,7 @@ struct MovedAnswer {
 async fn handle(
     state: web::Data<State>,
     Admin(session): Admin,
+    request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let reference = input.path("bkgRef", BookingRef::parse);
@@ -57,7 +59,15 @@ async fn handle(
     let (reference, to, note) = input.finish((reference, to, note))?;
     let scope = session.scope();
     let by_email = session.user.email.clone();
-    let message = MoveBooking { scope, reference, to, note, by_user_id: session.user.id, by_email };
+    let message = MoveBooking {
+        scope,
+        reference,
+        to,
+        note,
+        by_user_id: session.user.id,
+        by_email,
+        request_id: request_id.audited(),
+    };
     let booking = ask(state.actors.bookings.of(&scope), message).await.map_err(refusal)?;
     Ok(HttpResponse::Ok().json(MovedAnswer { booking }))
 }

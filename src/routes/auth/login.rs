@@ -10,6 +10,7 @@ use super::{UserAnswer, signed_in};
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
+use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::layers::rate_limit::Standings;
 use crate::openapi::Doc;
@@ -44,6 +45,7 @@ async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
     standings: Standings,
+    request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let mut body = input.body()?;
@@ -52,7 +54,8 @@ async fn handle(
     let (email, password) = input.finish((email, password))?;
     let failures = FailedLogins::of(&state, &standings, &tenant, &email);
     failures.check().await?;
-    let login = Login { scope: tenant.scope(), email: email.clone(), password };
+    let login =
+        Login { scope: tenant.scope(), email: email.clone(), password, request_id: request_id.audited() };
     let logged_in = match ask(&state.actors.session, login).await {
         Ok(logged_in) => logged_in,
         Err(LoginError::InvalidCredentials) => {
@@ -64,7 +67,8 @@ async fn handle(
     if let Err(refusal) = failures.check().await {
         // Guesses that were made meanwhile used up what was left. The session is known to nobody; it ends here.
         let token = logged_in.token.expose().to_owned();
-        ask(&state.actors.session, Logout { scope: tenant.scope(), token }).await?;
+        ask(&state.actors.session, Logout { scope: tenant.scope(), token, request_id: request_id.audited() })
+            .await?;
         return Err(refusal);
     }
     Ok(signed_in(&state, HttpResponse::Ok(), logged_in))

@@ -7,6 +7,7 @@ use primetech_actors::session::Logout;
 use crate::app::State;
 use crate::error::ApiError;
 use crate::layers::cookies::SessionCookie;
+use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
 use crate::rate_limits::Bucket;
@@ -30,9 +31,11 @@ async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
     SessionCookie(token): SessionCookie,
+    request_id: RequestId,
 ) -> Result<HttpResponse, ApiError> {
     if let Some(token) = token {
-        ask(&state.actors.session, Logout { scope: tenant.scope(), token }).await?;
+        ask(&state.actors.session, Logout { scope: tenant.scope(), token, request_id: request_id.audited() })
+            .await?;
     }
     Ok(HttpResponse::NoContent().cookie(state.config.cookies.no_session()).finish())
 }

@@ -9,6 +9,7 @@ use super::{UserAnswer, refuse_weak, signed_in};
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
+use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
@@ -42,6 +43,7 @@ struct RegisterBody {
 async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
+    request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let mut body = input.body()?;
@@ -50,7 +52,7 @@ async fn handle(
     let name = body.optional("name", rules::text(1..=120));
     refuse_weak(&mut input, password.get(), email.get().map(String::as_str));
     let (email, password, name) = input.finish((email, password, name))?;
-    let message = Register { scope: tenant.scope(), email, password, name };
+    let message = Register { scope: tenant.scope(), email, password, name, request_id: request_id.audited() };
     let registered = ask(&state.actors.session, message).await?;
     Ok(signed_in(&state, HttpResponse::Created(), registered))
 }

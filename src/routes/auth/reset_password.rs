@@ -9,6 +9,7 @@ use super::refuse_weak;
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
+use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
@@ -39,6 +40,7 @@ struct ResetPasswordBody {
 async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
+    request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let mut body = input.body()?;
@@ -47,6 +49,10 @@ async fn handle(
     // Whose password it is shows only with the token: that it does not hold the address is seen to there.
     refuse_weak(&mut input, password.get(), None);
     let (token, password) = input.finish((token, password))?;
-    ask(&state.actors.session, ResetPassword { scope: tenant.scope(), token, password }).await?;
+    ask(
+        &state.actors.session,
+        ResetPassword { scope: tenant.scope(), token, password, request_id: request_id.audited() },
+    )
+    .await?;
     Ok(HttpResponse::NoContent().finish())
 }

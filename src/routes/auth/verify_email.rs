@@ -9,6 +9,7 @@ use super::UserAnswer;
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
+use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
@@ -37,10 +38,15 @@ struct VerifyEmailBody {
 async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
+    request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let token = input.body()?.required("token", rules::mail_token);
     let (token,) = input.finish((token,))?;
-    let user = ask(&state.actors.session, VerifyEmail { scope: tenant.scope(), token }).await?;
+    let user = ask(
+        &state.actors.session,
+        VerifyEmail { scope: tenant.scope(), token, request_id: request_id.audited() },
+    )
+    .await?;
     Ok(HttpResponse::Ok().json(UserAnswer { user }))
 }

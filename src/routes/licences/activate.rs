@@ -10,6 +10,7 @@ use super::shard_key;
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
+use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
@@ -52,6 +53,7 @@ struct ActivateBody {
 async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
+    request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let mut body = input.body()?;
@@ -60,7 +62,9 @@ async fn handle(
     let device_name = body.optional("deviceName", rules::text(1..=120));
     let (key, fingerprint, device_name) = input.finish((key, fingerprint, device_name))?;
     let actor = state.actors.licences.of(&shard_key(tenant.scope(), &key));
-    let activated = ask(actor, Activate { tenant, key, fingerprint, device_name }).await?;
+    let activated =
+        ask(actor, Activate { tenant, key, fingerprint, device_name, request_id: request_id.audited() })
+            .await?;
     let mut response = if activated.created { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(activated))
 }

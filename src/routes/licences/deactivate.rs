@@ -11,6 +11,7 @@ use super::{LicenceAnswer, shard_key};
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
+use crate::layers::facts::RequestId;
 use crate::layers::permission::{CurrentTenant, MaybeSignedIn};
 use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
@@ -42,6 +43,7 @@ async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
     MaybeSignedIn(session): MaybeSignedIn,
+    request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let mut body = input.body()?;
@@ -55,6 +57,6 @@ async fn handle(
     };
     let scope = tenant.scope();
     let actor = state.actors.licences.of(&shard_key(scope, &key));
-    let licence = ask(actor, Deactivate { scope, key, by }).await?;
+    let licence = ask(actor, Deactivate { scope, key, by, request_id: request_id.audited() }).await?;
     Ok(HttpResponse::Ok().json(LicenceAnswer { licence }))
 }

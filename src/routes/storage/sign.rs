@@ -9,7 +9,7 @@ use primetech_actors::ask::ask;
 use primetech_actors::document::DocumentSubject;
 use primetech_actors::identifiers::{InvoiceNumber, ReceiptNumber};
 use primetech_actors::order::Viewer;
-use primetech_actors::release::{FindDownload, HasRelease, ReleaseFile};
+use primetech_actors::release::{FindDownload, NoteUpload, ReleaseFile};
 use primetech_actors::session::Role;
 use primetech_actors::stored_file::object_key;
 use serde::Serialize;
@@ -21,6 +21,7 @@ use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Body, Field, Input, rules};
 use crate::integrations::storage::{LONGEST_TTL, SHORTEST_TTL, SignedUrl, Terms, USUAL_TTL};
+use crate::layers::facts::RequestId;
 use crate::layers::permission::SignedIn;
 use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
@@ -145,6 +146,7 @@ fn resource(body: &mut Body<'_>) -> Field<Resource> {
 async fn handle(
     state: web::Data<State>,
     SignedIn(session): SignedIn,
+    request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let mut body = input.body()?;
@@ -167,7 +169,7 @@ async fn handle(
         (Operation::Upload, _) if session.user.role < Role::Admin => {
             return Err(ApiError::new(Code::Forbidden));
         }
-        (Operation::Upload, Resource::Release(id)) => upload(&state, viewer, id, terms).await?,
+        (Operation::Upload, Resource::Release(id)) => upload(&state, viewer, id, terms, &request_id).await?,
         (Operation::Upload, Resource::Document(_)) => {
             return Err(ApiError::internal("an upload of a document was let through"));
         }
@@ -192,9 +194,11 @@ async fn upload(
     viewer: Viewer,
     release_id: Uuid,
     terms: Terms,
+    request_id: &RequestId,
 ) -> Result<SignedUrl, ApiError> {
     let scope = viewer.scope;
-    if !ask(state.actors.releases.of(&scope), HasRelease { scope, release_id }).await? {
+    let note = NoteUpload { scope, release_id, by_user_id: viewer.user_id, request_id: request_id.audited() };
+    if !ask(state.actors.releases.of(&scope), note).await? {
         return Err(ApiError::new(Code::NotFound));
     }
     let key = object_key::of_upload(scope.tenant_id(), release_id);

@@ -1,0 +1,103 @@
+//! What is asked of the payment provider, in the product's own words.
+
+use std::future::Future;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A Checkout Session as the provider has it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionState {
+    pub session_id: String,
+    /// The tenant and order that it was made for, as it was told.
+    pub named: Option<(Uuid, Uuid)>,
+    /// Only while it can be paid.
+    pub url: Option<String>,
+    pub expires_at: DateTime<Utc>,
+    pub payment_intent: Option<String>,
+    pub standing: Standing,
+}
+
+/// How far its payment has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It can still be paid.
+    Open,
+    /// Money was taken, or none was due.
+    Paid {
+        amount: i64,
+        currency: String,
+    },
+    /// Completed, but the money is still on its way.
+    Awaiting,
+    /// Completed, and the money did not come.
+    Failed,
+    Expired,
+    /// Something that this program does not know.
+    Unknown,
+}
+
+/// Why the provider did not tell. Without secrets: it is logged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// It cannot be asked at present, about this or any other session.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It answers, and knows no such session.
+    #[error("the provider has no such session")]
+    Missing,
+}
+
+/// Whoever can be asked about Checkout Sessions.
+pub trait Provider: Send + Sync + 'static {
+    fn session(&self, session_id: &str) -> impl Future<Output = Result<SessionState, AskError>> + Send;
+
+    /// The session of an order whose session we never noted, if one was made within this time.
+    fn find_session(
+        &self,
+        order_id: Uuid,
+        made: std::ops::RangeInclusive<DateTime<Utc>>,
+    ) -> impl Future<Output = Result<Option<SessionState>, AskError>> + Send;
+}
+
+/// The event that tells of the session what a lost one would have told; none where nothing follows yet.
+///
+/// Its id names session and outcome: asked twice, it is the same event.
+pub(super) fn event_of(session: &SessionState) -> Option<Value> {
+    let (name, kind, payment_status) = match session.standing {
+        Standing::Paid { .. } => ("paid", "checkout.session.completed", "paid"),
+        Standing::Failed => ("failed", "checkout.session.async_payment_failed", "unpaid"),
+        Standing::Expired => ("expired", "checkout.session.expired", "unpaid"),
+        Standing::Open | Standing::Awaiting | Standing::Unknown => return None,
+    };
+    let mut object = json!({
+        "id": session.session_id,
+        "object": "checkout.session",
+        "payment_status": payment_status,
+        "payment_intent": session.payment_intent,
+    });
+    if let Standing::Paid { amount, currency } = &session.standing {
+        object["amount_total"] = json!(amount);
+        object["currency"] = json!(currency);
+    }
+    if let Some((tenant_id, order_id)) = session.named {
+        object["metadata"] = json!({ "tenantId": tenant_id, "orderId": order_id });
+    }
+    Some(json!({
+        "id": format!("reconciled_{}_{name}", session.session_id),
+        "object": "event",
+        "type": kind,
+        "data": { "object": object },
+    }))
+}
+
+/// The event that ends an order for which no session can be paid any more, because none was ever given out.
+pub(super) fn abandoned(tenant_id: Uuid, order_id: Uuid) -> Value {
+    json!({
+        "id": format!("reconciled_{order_id}_abandoned"),
+        "object": "event",
+        "type": crate::webhook::event::ABANDONED,
+        "data": { "object": { "metadata": { "tenantId": tenant_id, "orderId": order_id } } },
+    })
+}

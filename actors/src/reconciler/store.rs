@@ -1,0 +1,117 @@
+//! The SQL of finding payments to ask about, and of the lease on them.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// A payment that this process may ask about until its lease ends.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(super) struct Leased {
+    pub tenant_id: Uuid,
+    pub id: Uuid,
+    pub order_id: Uuid,
+    pub session_id: Option<String>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+}
+
+macro_rules! lease {
+    ($which:literal) => {
+        concat!(
+            "UPDATE payments AS p SET reconcile_leased_until = $2
+             FROM (SELECT tenant_id, id FROM payments
+                   WHERE status = 'PENDING' AND (reconcile_leased_until IS NULL OR reconcile_leased_until <= $1) AND ",
+            $which,
+            " FOR UPDATE SKIP LOCKED) AS due
+             WHERE p.tenant_id = due.tenant_id AND p.id = due.id
+             RETURNING p.tenant_id, p.id, p.order_id, p.provider_session_id AS session_id,
+                       p.checkout_expires_at AS expires_at, p.created_at"
+        )
+    };
+}
+
+/// Takes up to `limit` payments whose time has come: those asked about before when they are due, the others once they
+/// are as old as `never_asked_before`.
+pub(super) async fn lease_due(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    leased_until: DateTime<Utc>,
+    never_asked_before: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<Vec<Leased>> {
+    sqlx::query_as(lease!(
+        "(next_reconcile_at <= $1 OR (next_reconcile_at IS NULL AND created_at <= $3))
+         ORDER BY coalesce(next_reconcile_at, created_at) LIMIT $4"
+    ))
+    .bind(now)
+    .bind(leased_until)
+    .bind(never_asked_before)
+    .bind(limit)
+    .fetch_all(connection)
+    .await
+}
+
+/// Takes those of `ids` that are still pending and not taken, due or not.
+pub(super) async fn lease_chosen(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    leased_until: DateTime<Utc>,
+    ids: &[(Uuid, Uuid)],
+) -> sqlx::Result<Vec<Leased>> {
+    let (tenants, ids): (Vec<Uuid>, Vec<Uuid>) = ids.iter().copied().unzip();
+    sqlx::query_as(lease!(
+        "(tenant_id, id) IN (SELECT * FROM unnest($3::uuid[], $4::uuid[])) ORDER BY tenant_id, id"
+    ))
+    .bind(now)
+    .bind(leased_until)
+    .bind(tenants)
+    .bind(ids)
+    .fetch_all(connection)
+    .await
+}
+
+/// All pending payments, the oldest first, `at_most` of them.
+pub(super) async fn pending(
+    connection: &mut PgConnection,
+    tenant_id: Option<Uuid>,
+    order_id: Option<Uuid>,
+    at_most: i64,
+) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
+    sqlx::query_as(
+        "SELECT tenant_id, id FROM payments
+         WHERE status = 'PENDING' AND ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR order_id = $2)
+         ORDER BY created_at LIMIT $3",
+    )
+    .bind(tenant_id)
+    .bind(order_id)
+    .bind(at_most)
+    .fetch_all(connection)
+    .await
+}
+
+/// Gives a payment back, to be asked about at `next`. One that is settled by now keeps nothing of it.
+pub(super) async fn give_back(
+    connection: &mut PgConnection,
+    payment: &Leased,
+    leased_until: DateTime<Utc>,
+    next: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE payments SET next_reconcile_at = $4, reconcile_leased_until = NULL
+         WHERE tenant_id = $1 AND id = $2 AND reconcile_leased_until = $3 AND status = 'PENDING'",
+    )
+    .bind(payment.tenant_id)
+    .bind(payment.id)
+    .bind(leased_until)
+    .bind(next)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// When the oldest pending payment was made.
+pub(super) async fn oldest_pending(connection: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar("SELECT min(created_at) FROM payments WHERE status = 'PENDING'")
+        .fetch_one(connection)
+        .await
+}

@@ -1,0 +1,61 @@
+//! Answers the reconciler's questions from Stripe.
+
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Utc};
+use primetech_actors::reconciler::{AskError, Provider, SessionState, Standing};
+use uuid::Uuid;
+
+use crate::integrations::stripe::{
+    CheckoutSessionDetails, CheckoutStatus, PaymentProvider, PaymentStatus, ProviderError,
+};
+
+impl Provider for PaymentProvider {
+    async fn session(&self, session_id: &str) -> Result<SessionState, AskError> {
+        self.get_checkout_session(session_id).await.map(state).map_err(refusal)
+    }
+
+    async fn find_session(
+        &self,
+        order_id: Uuid,
+        made: RangeInclusive<DateTime<Utc>>,
+    ) -> Result<Option<SessionState>, AskError> {
+        Ok(self.find_checkout_session(order_id, made).await.map_err(refusal)?.map(state))
+    }
+}
+
+/// A refusal of anything but the session itself (a key that is wrong, a permission that is missing) concerns all.
+fn refusal(error: ProviderError) -> AskError {
+    if error.is_missing() { AskError::Missing } else { AskError::Unavailable(error.to_string()) }
+}
+
+fn state(details: CheckoutSessionDetails) -> SessionState {
+    let id = |name: &str| Uuid::parse_str(details.metadata.get(name)?).ok();
+    let named = id("tenantId").zip(id("orderId"));
+    let standing = standing(&details);
+    SessionState {
+        session_id: details.id,
+        named,
+        url: details.url,
+        expires_at: details.expires_at,
+        payment_intent: details.payment_intent_id,
+        standing,
+    }
+}
+
+fn standing(details: &CheckoutSessionDetails) -> Standing {
+    match (&details.status, &details.payment_status) {
+        // As the event would be read: complete, and nothing left to pay.
+        (CheckoutStatus::Complete, PaymentStatus::Paid | PaymentStatus::NoPaymentRequired) => {
+            match (details.amount_total, &details.currency) {
+                (Some(amount), Some(currency)) => Standing::Paid { amount, currency: currency.clone() },
+                _ => Standing::Unknown,
+            }
+        }
+        (CheckoutStatus::Complete, _) if details.payment_failed => Standing::Failed,
+        (CheckoutStatus::Complete, PaymentStatus::Unpaid) => Standing::Awaiting,
+        (CheckoutStatus::Open, _) => Standing::Open,
+        (CheckoutStatus::Expired, _) => Standing::Expired,
+        (CheckoutStatus::Complete | CheckoutStatus::Unknown(_), _) => Standing::Unknown,
+    }
+}
