@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 use crate::{installation, within_a_system};
 
 async fn broken(installation: &Installation) -> Vec<String> {
-    let promises = books(&mut *installation.pool.acquire().await.unwrap()).await.unwrap();
+    let promises = books(&mut installation.pool.acquire().await.unwrap()).await.unwrap();
     promises.into_iter().filter(|promise| !promise.holds).map(|promise| promise.what).collect()
 }
 
@@ -53,7 +53,7 @@ fn seeded_books_are_whole_and_each_damage_to_them_is_noticed() {
             let mut connection = installation.pool.acquire().await.unwrap();
             let statement = format!("SET session_replication_role = replica; BEGIN; {damage}");
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await.unwrap();
-            let promises = loadtests::invariants::books(&mut *connection).await.unwrap();
+            let promises = books(&mut connection).await.unwrap();
             let broken: Vec<&str> = promises
                 .iter()
                 .filter(|promise| !promise.holds)
