@@ -40,7 +40,18 @@ pub(super) async fn lease_due(
     limit: i64,
 ) -> sqlx::Result<Vec<Leased>> {
     sqlx::query_as(lease!(
-        "(next_reconcile_at <= $1 OR (next_reconcile_at IS NULL AND created_at <= $3))
+        // Each kind by its own index: one condition for both would have every pending payment read at each sweep.
+        "(tenant_id, id) IN (
+             (SELECT tenant_id, id FROM payments
+              WHERE status = 'PENDING' AND next_reconcile_at IS NOT NULL AND next_reconcile_at <= $1
+                AND (reconcile_leased_until IS NULL OR reconcile_leased_until <= $1)
+              ORDER BY next_reconcile_at LIMIT $4)
+             UNION ALL
+             (SELECT tenant_id, id FROM payments
+              WHERE status = 'PENDING' AND next_reconcile_at IS NULL AND created_at <= $3
+                AND (reconcile_leased_until IS NULL OR reconcile_leased_until <= $1)
+              ORDER BY created_at LIMIT $4)
+         )
          ORDER BY coalesce(next_reconcile_at, created_at) LIMIT $4"
     ))
     .bind(now)
