@@ -156,6 +156,8 @@ async fn every_endpoint_answers_for_another_tenants_ids_as_for_nobodys() {
     shop.make_admin(&admin).await;
     let settled = "SELECT count(*) FROM outbox_messages WHERE status = 'PENDING'";
     until("all mails are sent", async || shop.count(settled).await == 0).await;
+    let unsealed = "SELECT count(*) FROM audit_unsealed";
+    until("the audit log is sealed", async || shop.count(unsealed).await == 0).await;
     let before = rows_of(&shop, "demo").await;
     let document = document(&endpoints());
     let mut tried = 0;
