@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use primetech_actors::identifiers::LicenceKey;
 use primetech_actors::random;
 use primetech_actors::session::password;
+use primetech_actors::stored_file::object_key;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
@@ -189,7 +190,7 @@ async fn seed_release(
 ) -> Result<(), DevError> {
     let id = random::row_id(now);
     let content = format!("{} {version}: a file to try downloads with.\n", product.name).into_bytes();
-    let object_key = format!("tenants/{tenant_id}/releases/{id}");
+    let object_key = object_key::of_release(tenant_id, id);
     let (size, sha256) = (content.len() as i64, Sha256::digest(&content));
     storage.put(&object_key, "application/octet-stream", content).await?;
     sqlx::query(

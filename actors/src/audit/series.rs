@@ -6,6 +6,7 @@ use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use sha2::{Digest, Sha256};
 
 use super::report::{Amount, CounterState, Finding, SeriesReport, StatusTotal, VoidInvoice};
+use crate::stored_file::hex;
 
 /// Findings that are told one by one; what is beyond them is counted.
 const FINDINGS_TOLD: usize = 1_000;
@@ -324,10 +325,6 @@ fn amounts(totals: Totals) -> Vec<Amount> {
 
 fn written(date: DateTime<Utc>) -> String {
     date.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -126,8 +126,3 @@ pub async fn list_all(database: &Database, scope: TenantScope) -> Result<Vec<Rel
         }
     }
 }
-
-/// Whether the tenant has this release, published or not.
-pub async fn exists(database: &Database, scope: TenantScope, release_id: Uuid) -> Result<bool, Fault> {
-    database.read(&scope, async |tx| store::exists(tx, release_id).await).await
-}

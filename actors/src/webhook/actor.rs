@@ -17,6 +17,7 @@ use crate::database::Database;
 use crate::database::tx::BatchTx;
 use crate::fault::Fault;
 use crate::outbox::OutboxSignal;
+use crate::stored_file::hex;
 
 /// Deals with provider events, many in one transaction: stores them, works out what follows for each order, and writes
 /// it. Rows are locked in one order in every process: events, payment intents, orders, counters, licences.
@@ -65,10 +66,6 @@ impl Arrival {
             }
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 struct EventBatch {

@@ -54,20 +54,14 @@ impl Storage {
             .key(&file.object_key)
             .response_content_disposition(attachment(file_name))
             .response_content_type(content_type);
-        let signed = request.presigned(terms.config()?).await;
-        signed
-            .map(|signed| terms.signed(&signed))
-            .map_err(|_| StorageError::Request("it cannot be signed".to_owned()))
+        terms.signed(request.presigned(terms.config()?).await)
     }
 
     /// A URL to put a file of any sort in this installation's bucket with.
     pub async fn presign_upload(&self, key: &str, terms: Terms) -> Result<SignedUrl, StorageError> {
         let request = self.client.put_object().bucket(&self.bucket).key(key);
         let request = request.content_type("application/octet-stream");
-        let signed = request.presigned(terms.config()?).await;
-        signed
-            .map(|signed| terms.signed(&signed))
-            .map_err(|_| StorageError::Request("it cannot be signed".to_owned()))
+        terms.signed(request.presigned(terms.config()?).await)
     }
 }
 
@@ -80,15 +74,16 @@ impl Terms {
             .map_err(|error| StorageError::Request(error.to_string()))
     }
 
-    fn signed(&self, request: &PresignedRequest) -> SignedUrl {
+    fn signed<E>(&self, request: Result<PresignedRequest, E>) -> Result<SignedUrl, StorageError> {
+        let request = request.map_err(|_| StorageError::Request("it cannot be signed".to_owned()))?;
         let headers = request.headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        SignedUrl {
+        Ok(SignedUrl {
             url: request.uri().to_owned(),
             method: request.method().to_owned(),
             headers: headers.collect(),
             // Signatures are dated in whole seconds.
             expires_at: self.now.trunc_subsecs(0) + self.ttl,
-        }
+        })
     }
 }
 
