@@ -338,14 +338,9 @@ async fn histories(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid
         note: Option<String>,
     }
     let rows: Vec<Row> = sqlx::query_as(
-        // With OFFSET 0 each booking's events are looked for by index: see the items of orders.
-        "SELECT e.booking_id, e.from_status, e.to_status, e.at, e.by_email, e.note
-         FROM unnest($2::uuid[]) AS wanted (booking_id)
-         CROSS JOIN LATERAL (
-             SELECT booking_id, position, from_status, to_status, at, by_email, note FROM booking_events
-             WHERE tenant_id = $1 AND booking_id = wanted.booking_id AND from_status IS NOT NULL OFFSET 0
-         ) AS e
-         ORDER BY e.booking_id, e.position",
+        "SELECT booking_id, from_status, to_status, at, by_email, note FROM booking_events
+         WHERE tenant_id = $1 AND booking_id = ANY ($2) AND from_status IS NOT NULL
+         ORDER BY booking_id, position",
     )
     .bind(tx.tenant_id())
     .bind(ids)
