@@ -9,6 +9,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,9 +53,20 @@ const DATABASE_CONNECTIONS: u32 = 24;
 /// How long the end waits for a message that is being delivered.
 const COURIER_PATIENCE: Duration = Duration::from_secs(2);
 
-/// What every request may use. Handlers take it as `web::Data<State>`. Cheap to clone.
+/// What every request may use. Handlers take it as `web::Data<State>`. Cheap to clone: each layer of a request does.
 #[derive(Clone)]
-pub struct State {
+pub struct State(Arc<Parts>);
+
+impl Deref for State {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What a [`State`] gives access to.
+pub struct Parts {
     pub config: Arc<Config>,
     pub limits: Limits,
     pub actors: Actors,
@@ -138,7 +150,7 @@ impl Application {
         let documents = Documents::new(printer, storage.clone(), threads);
         let config = Arc::new(config);
         let mailer = Mailer::new(&config, &actors)?;
-        let state = State {
+        let state = State(Arc::new(Parts {
             config,
             limits,
             actors,
@@ -147,7 +159,7 @@ impl Application {
             storage,
             documents,
             rate_limiter,
-        };
+        }));
         let of_worker = state.clone();
         let application = move || {
             let state = of_worker.clone();
@@ -240,7 +252,7 @@ fn courier(state: &State, mailer: Mailer) -> Courier<Mailer> {
 
 /// Asks the provider about payments that nothing was heard of, while the application runs.
 fn reconciler(state: &State) -> Reconciler<PaymentProvider> {
-    let State { config, actors, payments, .. } = state;
+    let Parts { config, actors, payments, .. } = &**state;
     Reconciler::new(
         actors.database.clone(),
         actors.clock.clone(),

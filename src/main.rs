@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Requests allocate on one thread and are freed on another, where the system's allocator keeps locks and memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     primetech::cli::run()
 }

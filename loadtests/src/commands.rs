@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::Failure;
 use crate::installation::{Installation, OwnWishes, default_work_directory, server_program};
-use crate::invariants::{Promise, books};
+use crate::invariants::{Promise, books, sealed};
 use crate::load::{self, Load, Measured, Workload};
 use crate::report::{Machine, Report};
 use crate::scenarios::Scenario;
@@ -114,6 +114,8 @@ pub async fn promises(
     let faults = i64::try_from(measured.faults())?;
     let mut promises = vec![Promise::without("every request was answered, and none with a fault", faults)];
     promises.extend(workload.promises(installation).await?);
-    promises.extend(books(&mut *installation.pool.acquire().await?).await?);
+    let mut connection = installation.pool.acquire().await?;
+    promises.extend(books(&mut connection).await?);
+    promises.push(sealed(&mut connection).await?);
     Ok(promises)
 }

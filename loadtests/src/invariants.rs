@@ -1,5 +1,7 @@
 //! The product's promises, read back from the database: what no speed makes up for.
 
+use std::time::{Duration, Instant};
+
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -104,6 +106,22 @@ const BOOKS: &[(&str, &str)] = &[
          WHERE (h.events >= 1 AND h.events = h.last AND h.linked AND h.status = b.status) IS NOT TRUE",
     ),
 ];
+
+/// How long the audit log's last entries may take to be sealed once the load has ended: it is done every second.
+const SEALED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Whether the audit log keeps up: an entry that is in no chain can be taken away unnoticed.
+pub async fn sealed(connection: &mut PgConnection) -> Result<Promise, Failure> {
+    let begun = Instant::now();
+    loop {
+        let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM audit_unsealed").fetch_one(&mut *connection).await?;
+        if waiting == 0 || begun.elapsed() > SEALED_WITHIN {
+            let what = format!("the audit log is sealed within {} s of the last entry", SEALED_WITHIN.as_secs());
+            return Ok(Promise::new(what, waiting == 0, format!("{waiting} entries wait")));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
 
 /// Reads the books of all shops.
 pub async fn books(connection: &mut PgConnection) -> Result<Vec<Promise>, Failure> {

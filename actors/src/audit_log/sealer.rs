@@ -1,22 +1,27 @@
 //! The sealer: chains the entries that were committed since it last looked. Runs in every serving process; a tenant's
 //! chain is extended by one of them at a time.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use uuid::Uuid;
+
 use super::entry::{first_hash, link};
 use super::store;
 use crate::database::Database;
-use crate::database::tx::TenantTx;
+use crate::database::tx::{BatchTx, CommitOutcome};
 use crate::fault::Fault;
-use crate::tenancy::TenantScope;
 
 /// How often committed entries are looked for: for so long an entry is in no chain.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Entries of one transaction: some tens of milliseconds.
-const BATCH: i64 = 2_000;
+/// Tenants of one transaction …
+const TENANTS: usize = 100;
+
+/// … and entries, where each tenant has many: some tens of milliseconds.
+const ENTRIES: usize = 2_000;
 
 pub struct Sealer {
     database: Database,
@@ -56,42 +61,57 @@ impl Sealer {
         let tenants = store::unsealed_tenants(tx.connection()).await?;
         tx.commit().await?;
         let mut sealed = 0;
-        for tenant_id in tenants {
-            let scope = TenantScope::proven(tenant_id);
-            loop {
-                let count: u64 =
-                    self.database.write::<_, Fault>(&scope, async |tx| seal(tx).await.map(Ok)).await?;
-                sealed += count;
-                if count < BATCH.unsigned_abs() {
-                    break;
-                }
+        for tenants in tenants.chunks(TENANTS) {
+            sealed += self.seal_all(tenants.to_vec()).await?;
+        }
+        Ok(sealed)
+    }
+
+    /// Seals what `tenants` have, transaction by transaction. What fails is left for the next round.
+    async fn seal_all(&self, mut tenants: Vec<Uuid>) -> Result<u64, Fault> {
+        let mut sealed = 0;
+        while !tenants.is_empty() {
+            let mut tx = self.database.batch_tx(tenants.clone()).await?;
+            let at_most = ENTRIES / tenants.len();
+            let counts = seal(&mut tx, &tenants, at_most).await?;
+            match tx.commit(&self.database).await {
+                CommitOutcome::Committed => {}
+                CommitOutcome::Aborted(error) => return Err(error.into()),
+                CommitOutcome::Unknown => return Err(Fault::OutcomeUnknown),
             }
+            sealed += counts.values().sum::<usize>() as u64;
+            tenants.retain(|tenant_id| counts.get(tenant_id) == Some(&at_most));
         }
         Ok(sealed)
     }
 }
 
-/// Extends a tenant's chain by one batch; by nothing, where another process is at it.
-async fn seal(tx: &mut TenantTx) -> sqlx::Result<u64> {
-    if !store::take_chain(tx).await? {
-        return Ok(0);
+/// Extends the chain of each tenant by up to `at_most` entries, and tells by how many; by nothing, where another process
+/// is at it.
+async fn seal(
+    tx: &mut BatchTx,
+    tenants: &[Uuid],
+    at_most: usize,
+) -> sqlx::Result<HashMap<Uuid, usize>> {
+    let (xid, tenants) = store::take_chains(tx.connection(), tenants).await?;
+    tx.note_xid(xid);
+    let unsealed = store::unsealed(tx.connection(), &tenants, at_most as i64).await?;
+    let mut counts = HashMap::new();
+    // The link before: of the same tenant, as its entries come in a row.
+    let mut previous = (0, Vec::new());
+    let mut links = Vec::with_capacity(unsealed.len());
+    for entry in unsealed {
+        let count = counts.entry(entry.tenant_id).or_default();
+        if *count == 0 {
+            let first = || (0, first_hash(entry.tenant_id).to_vec());
+            previous = entry.last_position.zip(entry.last_hash).unwrap_or_else(first);
+        }
+        *count += 1;
+        let position = previous.0 + 1;
+        let hash = link(&previous.1, position, &entry.hash).to_vec();
+        previous = (position, hash.clone());
+        links.push(store::Link { tenant_id: entry.tenant_id, position, entry_id: entry.entry_id, hash });
     }
-    let (mut position, mut previous) = match store::last_link(tx).await? {
-        Some((position, hash)) => (position, hash),
-        None => (0, first_hash(tx.tenant_id()).to_vec()),
-    };
-    let taken = store::take_unsealed(tx, BATCH).await?;
-    if taken.is_empty() {
-        return Ok(0);
-    }
-    let first = position + 1;
-    let (mut entries, mut hashes) = (Vec::with_capacity(taken.len()), Vec::with_capacity(taken.len()));
-    for (entry_id, entry_hash) in taken {
-        position += 1;
-        previous = link(&previous, position, &entry_hash).to_vec();
-        entries.push(entry_id);
-        hashes.push(previous.clone());
-    }
-    store::insert_links(tx, first, &entries, &hashes).await?;
-    Ok(entries.len() as u64)
+    store::seal(tx.connection(), &links).await?;
+    Ok(counts)
 }

@@ -5,7 +5,6 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::entry::{Entry, Stored};
-use crate::database::tx::TenantTx;
 use crate::random;
 
 /// Writes entries in the caller's transaction, in one statement. Their tenants are opened.
@@ -82,60 +81,88 @@ pub(super) async fn unsealed_tenants(connection: &mut PgConnection) -> sqlx::Res
     sqlx::query_scalar("SELECT DISTINCT tenant_id FROM audit_unsealed").fetch_all(connection).await
 }
 
-/// Takes the right to extend the tenant's chain until the transaction ends. False where another process has it.
-pub(super) async fn take_chain(tx: &mut TenantTx) -> sqlx::Result<bool> {
-    let tenant_id = tx.tenant_id().to_string();
-    sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtextextended('audit chain of ' || $1, 0))")
-        .bind(tenant_id)
-        .fetch_one(tx.connection())
-        .await
+/// Takes the right to extend the chains of those tenants where no other process has it, until the transaction ends.
+/// Gives the transaction's id, and those tenants.
+pub(super) async fn take_chains(
+    connection: &mut PgConnection,
+    tenants: &[Uuid],
+) -> sqlx::Result<(String, Vec<Uuid>)> {
+    sqlx::query_as(
+        "SELECT pg_current_xact_id()::text, ARRAY(
+             SELECT tenant_id FROM unnest($1::uuid[]) AS wanted (tenant_id)
+             WHERE pg_try_advisory_xact_lock(hashtextextended('audit chain of ' || tenant_id, 0)))",
+    )
+    .bind(tenants)
+    .fetch_one(connection)
+    .await
 }
 
-/// The last link: its position and hash.
-pub(super) async fn last_link(tx: &mut TenantTx) -> sqlx::Result<Option<(i64, Vec<u8>)>> {
-    let query = sqlx::query_as(
-        "SELECT position, hash FROM audit_chain WHERE tenant_id = $1 ORDER BY position DESC LIMIT 1",
-    );
-    query.bind(tx.tenant_id()).fetch_optional(tx.connection()).await
+/// An entry that is in no chain yet, with the last link of its tenant's.
+#[derive(sqlx::FromRow)]
+pub(super) struct Unsealed {
+    pub tenant_id: Uuid,
+    pub entry_id: Uuid,
+    pub hash: Vec<u8>,
+    pub last_position: Option<i64>,
+    pub last_hash: Option<Vec<u8>>,
 }
 
-/// Takes up to `limit` entries out of the waiting ones, the oldest first, with their hashes. One whose row is gone has
-/// none: it stays, for `verify` to find.
-pub(super) async fn take_unsealed(tx: &mut TenantTx, limit: i64) -> sqlx::Result<Vec<(Uuid, Vec<u8>)>> {
-    let mut taken: Vec<(Uuid, Vec<u8>)> = sqlx::query_as(
-        "WITH next AS (
+/// Up to `at_most` entries of each tenant, tenant by tenant, the oldest first. One whose row is gone is left out: it
+/// stays unsealed, for `verify` to find.
+pub(super) async fn unsealed(
+    connection: &mut PgConnection,
+    tenants: &[Uuid],
+    at_most: i64,
+) -> sqlx::Result<Vec<Unsealed>> {
+    sqlx::query_as(
+        "SELECT wanted.tenant_id, next.entry_id, next.hash, last.position AS last_position, last.hash AS last_hash
+         FROM unnest($1::uuid[]) AS wanted (tenant_id)
+         LEFT JOIN LATERAL (
+             SELECT c.position, c.hash FROM audit_chain c
+             WHERE c.tenant_id = wanted.tenant_id ORDER BY c.position DESC LIMIT 1
+         ) AS last ON true
+         CROSS JOIN LATERAL (
              SELECT u.entry_id, l.hash
              FROM audit_unsealed u JOIN audit_log l ON l.tenant_id = u.tenant_id AND l.id = u.entry_id
-             WHERE u.tenant_id = $1 ORDER BY u.entry_id LIMIT $2
-         )
-         DELETE FROM audit_unsealed u USING next
-         WHERE u.tenant_id = $1 AND u.entry_id = next.entry_id
-         RETURNING next.entry_id, next.hash",
+             WHERE u.tenant_id = wanted.tenant_id ORDER BY u.entry_id LIMIT $2
+         ) AS next
+         ORDER BY wanted.tenant_id, next.entry_id",
     )
-    .bind(tx.tenant_id())
-    .bind(limit)
-    .fetch_all(tx.connection())
-    .await?;
-    taken.sort_unstable_by_key(|(id, _)| *id);
-    Ok(taken)
+    .bind(tenants)
+    .bind(at_most)
+    .fetch_all(connection)
+    .await
 }
 
-pub(super) async fn insert_links(
-    tx: &mut TenantTx,
-    first_position: i64,
-    entries: &[Uuid],
-    hashes: &[Vec<u8>],
-) -> sqlx::Result<()> {
+/// A link of a tenant's chain.
+pub(super) struct Link {
+    pub tenant_id: Uuid,
+    pub position: i64,
+    pub entry_id: Uuid,
+    pub hash: Vec<u8>,
+}
+
+/// Writes the links, and takes their entries out of those that wait.
+pub(super) async fn seal(connection: &mut PgConnection, links: &[Link]) -> sqlx::Result<()> {
+    // The waiting entries are now none and now many: whatever their number was when this was planned, each is to be
+    // found by its key, not each key among all of them. OFFSET 0 leaves no other way.
     sqlx::query(
-        "INSERT INTO audit_chain (tenant_id, position, entry_id, hash)
-         SELECT $1, $2 + new.place - 1, new.entry_id, new.hash
-         FROM unnest($3::uuid[], $4::bytea[]) WITH ORDINALITY AS new (entry_id, hash, place)",
+        "WITH linked AS (
+             INSERT INTO audit_chain (tenant_id, position, entry_id, hash)
+             SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bytea[])
+         )
+         DELETE FROM audit_unsealed WHERE ctid = ANY (ARRAY(
+             SELECT waiting.ctid FROM unnest($1::uuid[], $3::uuid[]) AS sealed (tenant_id, entry_id)
+             CROSS JOIN LATERAL (
+                 SELECT u.ctid FROM audit_unsealed u
+                 WHERE u.tenant_id = sealed.tenant_id AND u.entry_id = sealed.entry_id OFFSET 0
+             ) AS waiting))",
     )
-    .bind(tx.tenant_id())
-    .bind(first_position)
-    .bind(entries)
-    .bind(hashes)
-    .execute(tx.connection())
+    .bind(links.iter().map(|link| link.tenant_id).collect::<Vec<_>>())
+    .bind(links.iter().map(|link| link.position).collect::<Vec<_>>())
+    .bind(links.iter().map(|link| link.entry_id).collect::<Vec<_>>())
+    .bind(links.iter().map(|link| link.hash.as_slice()).collect::<Vec<_>>())
+    .execute(connection)
     .await?;
     Ok(())
 }

@@ -120,15 +120,16 @@ pub struct BatchTx {
 
 impl BatchTx {
     pub(super) async fn begin(pool: &PgPool, tenants: Vec<Uuid>, actor: Actor) -> sqlx::Result<Self> {
-        let transaction = if tenants.is_empty() {
-            pool.begin().await?
-        } else {
-            // Formatted from UUIDs and commas. One round trip for both statements.
-            let tenants = joined(tenants.into_iter());
-            let begin = format!("BEGIN; SELECT set_config('app.tenant_ids', '{tenants}', true)");
-            pool.begin_with(AssertSqlSafe(begin)).await?
-        };
+        let transaction = pool.begin_with(AssertSqlSafe(begin_for(tenants))).await?;
         Ok(Self { transaction, xid: None, actor })
+    }
+
+    /// Rolls back what was done, and begins again with the rows of `tenants` open, in one round trip.
+    pub(crate) async fn start_over(&mut self, tenants: Vec<Uuid>) -> sqlx::Result<()> {
+        self.xid = None;
+        let begin = format!("ROLLBACK; {}", begin_for(tenants));
+        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *self.transaction).await?;
+        Ok(())
     }
 
     /// Opens the rows of `tenants`, in place of those opened before.
@@ -209,6 +210,17 @@ impl PlatformTx {
     pub(crate) async fn commit(self) -> sqlx::Result<()> {
         self.transaction.commit().await
     }
+}
+
+/// Several statements for one round trip. Formatted from UUIDs and commas.
+///
+/// A batch's statements find rows by whole keys, so that their plan is the same whatever the keys: planning them anew
+/// with each batch's would cost as much as executing them.
+fn begin_for(tenants: Vec<Uuid>) -> String {
+    let tenants = joined(tenants.into_iter());
+    format!(
+        "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SELECT set_config('app.tenant_ids', '{tenants}', true)"
+    )
 }
 
 fn joined(tenants: impl Iterator<Item = Uuid>) -> String {

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -114,7 +114,8 @@ impl Batch for CommandBatch {
     async fn run(&self, tx: &mut BatchTx, commands: &[Command]) -> sqlx::Result<Vec<Reply<Self>>> {
         let now = self.clock.now();
         let names: BTreeSet<LicenceName> = commands.iter().map(Command::name).collect();
-        let mut licences = store::read(tx.connection(), &names).await?;
+        let orders_too = commands.iter().any(|command| matches!(command, Command::Deactivate(_)));
+        let mut licences = store::read(tx.connection(), &names, orders_too).await?;
 
         // A first look without locks: most refusals and repetitions end here, and write nothing.
         let (answers, changed) = decide_all(commands, &mut licences.clone(), now);
@@ -122,20 +123,28 @@ impl Batch for CommandBatch {
             return Ok(answers.into_iter().map(Ok).collect());
         }
 
+        // Mostly licences are free and taken, in one statement that writes where that is still so. Otherwise nothing
+        // was written: locks taken in another order than the sorted one must not be held while waiting for more.
+        if let Some(activations) = single_activations(&changed) {
+            if let Some(xid) = store::take_free(tx.connection(), now, &activations).await? {
+                tx.note_xid(xid);
+                audit_log::record(tx.connection(), now, &audited(commands, &changed)).await?;
+                return Ok(answers.into_iter().map(Ok).collect());
+            }
+            tx.start_over(self.tenants(commands)).await?;
+        }
+
         // Those that would change are looked at again under lock: another process may have been first.
         let contested: BTreeSet<LicenceName> = changed.iter().map(|(_, name, _)| name.clone()).collect();
         let xid = store::lock(tx.connection(), &contested).await?;
         tx.note_xid(xid);
         licences.retain(|name, _| !contested.contains(name));
-        licences.extend(store::read(tx.connection(), &contested).await?);
+        licences.extend(store::read(tx.connection(), &contested, orders_too).await?);
         // Taken under the lock: whoever waited for it comes later than what it waited for, also in what is written.
         let now = self.clock.now();
-        let (answers, changed) = decide_all(commands, &mut licences, now);
         // A licence that needed no change at the first look may need one now: it is decided by what was read then.
-        let entries: Vec<Entry> = changed
-            .iter()
-            .map(|(at, (tenant_id, _), change)| commands[*at].audited(*tenant_id, change))
-            .collect();
+        let (answers, changed) = decide_all(commands, &mut licences, now);
+        let entries = audited(commands, &changed);
         let changes: Vec<_> =
             changed.into_iter().map(|(_, (tenant_id, _), change)| (tenant_id, change)).collect();
         store::apply(tx.connection(), now, &changes).await?;
@@ -144,12 +153,33 @@ impl Batch for CommandBatch {
     }
 }
 
-/// Runs the commands one after the other over the licences' state. Each change comes with its command's place.
+/// A change with the place of the command that calls for it.
+type PlacedChange = (usize, LicenceName, decide::Change);
+
+fn audited(commands: &[Command], changed: &[PlacedChange]) -> Vec<Entry> {
+    changed.iter().map(|(at, (tenant_id, _), change)| commands[*at].audited(*tenant_id, change)).collect()
+}
+
+/// The changes, where they are activations alone and no licence has more than one.
+fn single_activations(changed: &[PlacedChange]) -> Option<Vec<store::NewActivation<'_>>> {
+    let mut seen = HashSet::with_capacity(changed.len());
+    changed
+        .iter()
+        .map(|(_, name, change)| match change {
+            decide::Change::Insert { licence_id, activation } if seen.insert(name) => {
+                Some((name.0, *licence_id, activation))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Runs the commands one after the other over the licences' state.
 fn decide_all(
     commands: &[Command],
     licences: &mut HashMap<LicenceName, LicenceState>,
     now: DateTime<Utc>,
-) -> (Vec<Answer>, Vec<(usize, LicenceName, decide::Change)>) {
+) -> (Vec<Answer>, Vec<PlacedChange>) {
     let mut changes = Vec::new();
     let answers = commands
         .iter()
@@ -198,7 +228,7 @@ impl Batch for ValidationBatch {
         let now = self.clock.now();
         let name = |validation: &Validate| (validation.scope.tenant_id(), validation.key.clone());
         let names: BTreeSet<LicenceName> = validations.iter().map(name).collect();
-        let licences = store::read(tx.connection(), &names).await?;
+        let licences = store::read(tx.connection(), &names, false).await?;
         Ok(validations
             .iter()
             .map(|asked| Ok(decide::validate(licences.get(&name(asked)), asked.fingerprint.as_deref(), now)))

@@ -16,13 +16,20 @@ use crate::page::{Page, PageRequest, Position};
 /// The statement that reads licences with their active activations: from where, and which.
 macro_rules! select_licences {
     ($from:literal, $which:literal) => {
+        select_licences!("true", $from, $which)
+    };
+    ($orders_too:literal, $from:literal, $which:literal) => {
         concat!(
-            "SELECT l.tenant_id, l.id, l.key, l.status, p.sku AS product_sku, o.number AS order_number, l.user_id,
-                    l.expires_at, l.created_at, a.id AS activation_id, a.fingerprint, a.device_name, a.activated_at
+            "SELECT l.tenant_id, l.id, l.key, l.status, p.sku AS product_sku,
+                    CASE WHEN ",
+            $orders_too,
+            " THEN (SELECT o.number FROM orders o WHERE o.tenant_id = l.tenant_id AND o.id = l.order_id) END
+                        AS order_number,
+                    l.user_id, l.expires_at, l.created_at,
+                    a.id AS activation_id, a.fingerprint, a.device_name, a.activated_at
              FROM ",
             $from,
             " JOIN products p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
-             LEFT JOIN orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id
              LEFT JOIN activations a
                     ON a.tenant_id = l.tenant_id AND a.licence_id = l.id AND a.deactivated_at IS NULL ",
             $which
@@ -77,20 +84,24 @@ impl TryFrom<LicenceRow> for LicenceState {
 /// A licence is found by its tenant and key.
 pub(super) type LicenceName = (Uuid, LicenceKey);
 
-/// Reads the licences with their active activations, as of this statement.
+/// Reads the licences with their active activations, as of this statement; with the numbers of their orders only where
+/// they are wished.
 pub(super) async fn read(
     connection: &mut PgConnection,
     names: &BTreeSet<LicenceName>,
+    orders_too: bool,
 ) -> sqlx::Result<HashMap<LicenceName, LicenceState>> {
     let (tenants, keys): (Vec<Uuid>, Vec<&str>) =
         names.iter().map(|(tenant_id, key)| (*tenant_id, key.as_str())).unzip();
     let rows: Vec<LicenceRow> = sqlx::query_as(select_licences!(
+        "$3::boolean",
         "unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, key)
          JOIN licences l ON l.tenant_id = wanted.tenant_id AND l.key = wanted.key",
         ""
     ))
     .bind(tenants)
     .bind(keys)
+    .bind(orders_too)
     .fetch_all(connection)
     .await?;
     rows.into_iter()
@@ -99,6 +110,44 @@ pub(super) async fn read(
             Ok(((state.tenant_id, state.key.clone()), state))
         })
         .collect()
+}
+
+/// An activation to be written: its tenant, its licence's id, and itself.
+pub(super) type NewActivation<'a> = (Uuid, Uuid, &'a ActivationState);
+
+/// Writes the activations, and gives the transaction's id, if each of their licences is good, free, and locked by nobody
+/// at this moment; none, and a transaction to be rolled back, if one is not. The locks see to it that no licence is
+/// revoked meanwhile, the unique index that none is taken twice; and whoever does not wait need not look again.
+pub(super) async fn take_free(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    new: &[NewActivation<'_>],
+) -> sqlx::Result<Option<String>> {
+    let (xid, taken): (String, i64) = sqlx::query_as(
+        "WITH free AS (
+             SELECT wanted.tenant_id, wanted.id, l.id AS licence_id, wanted.fingerprint, wanted.device_name
+             FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[])
+                      AS wanted (tenant_id, id, licence_id, fingerprint, device_name)
+             JOIN licences l ON l.tenant_id = wanted.tenant_id AND l.id = wanted.licence_id
+             WHERE l.status = 'ACTIVE' AND (l.expires_at IS NULL OR l.expires_at > $1)
+             FOR UPDATE OF l SKIP LOCKED
+         ), taken AS (
+             INSERT INTO activations (tenant_id, id, licence_id, fingerprint, device_name, activated_at)
+             SELECT tenant_id, id, licence_id, fingerprint, device_name, $1 FROM free
+             ON CONFLICT (tenant_id, licence_id) WHERE deactivated_at IS NULL DO NOTHING
+             RETURNING 1
+         )
+         SELECT pg_current_xact_id()::text, (SELECT count(*) FROM taken)",
+    )
+    .bind(now)
+    .bind(new.iter().map(|(tenant_id, _, _)| *tenant_id).collect::<Vec<_>>())
+    .bind(new.iter().map(|(_, _, new)| new.id).collect::<Vec<_>>())
+    .bind(new.iter().map(|(_, licence_id, _)| *licence_id).collect::<Vec<_>>())
+    .bind(new.iter().map(|(_, _, new)| new.fingerprint.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|(_, _, new)| new.device_name.as_deref()).collect::<Vec<_>>())
+    .fetch_one(connection)
+    .await?;
+    Ok((taken == new.len() as i64).then_some(xid))
 }
 
 /// Locks the licences against every other change, in a sorted order, and gives the transaction's id. What was read
@@ -131,7 +180,7 @@ pub(super) async fn apply(
     changes: &[(Uuid, Change)],
 ) -> sqlx::Result<()> {
     let mut ended: Vec<(Uuid, Uuid)> = Vec::new();
-    let mut made: Vec<(Uuid, Uuid, &ActivationState)> = Vec::new();
+    let mut made: Vec<NewActivation<'_>> = Vec::new();
     for (tenant_id, change) in changes {
         match change {
             Change::Deactivate { activation_id, .. } => ended.push((*tenant_id, *activation_id)),
