@@ -61,7 +61,8 @@ pub struct BatchLimits {
 
 impl Default for BatchLimits {
     fn default() -> Self {
-        Self { queue: 4096, batch: 256 }
+        // Some tenths of a second of work, however slow the machine: who would wait longer is told so at once.
+        Self { queue: 1024, batch: 256 }
     }
 }
 

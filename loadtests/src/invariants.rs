@@ -114,9 +114,11 @@ const SEALED_WITHIN: Duration = Duration::from_secs(10);
 pub async fn sealed(connection: &mut PgConnection) -> Result<Promise, Failure> {
     let begun = Instant::now();
     loop {
-        let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM audit_unsealed").fetch_one(&mut *connection).await?;
+        let waiting: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM audit_unsealed").fetch_one(&mut *connection).await?;
         if waiting == 0 || begun.elapsed() > SEALED_WITHIN {
-            let what = format!("the audit log is sealed within {} s of the last entry", SEALED_WITHIN.as_secs());
+            let what =
+                format!("the audit log is sealed within {} s of the last entry", SEALED_WITHIN.as_secs());
             return Ok(Promise::new(what, waiting == 0, format!("{waiting} entries wait")));
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

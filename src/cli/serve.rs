@@ -13,6 +13,7 @@ pub(super) fn run() -> ExitCode {
         Err(faults) => return fail(faults),
     };
     telemetry::start(config.environment, &config.log);
+    raise_open_files_limit();
     let served = actix_web::rt::System::new().block_on(async {
         let application = Application::build(config, Options::default())?;
         tracing::info!(address = %application.address(), "serving");
@@ -25,3 +26,18 @@ pub(super) fn run() -> ExitCode {
         Err(error) => fail(error),
     }
 }
+
+/// As far as the system allows: each connection is an open file, and most systems begin with 1024, for programs that know
+/// no better call than `select`.
+#[cfg(unix)]
+fn raise_open_files_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_open_files_limit() {}

@@ -88,11 +88,7 @@ impl Sealer {
 
 /// Extends the chain of each tenant by up to `at_most` entries, and tells by how many; by nothing, where another process
 /// is at it.
-async fn seal(
-    tx: &mut BatchTx,
-    tenants: &[Uuid],
-    at_most: usize,
-) -> sqlx::Result<HashMap<Uuid, usize>> {
+async fn seal(tx: &mut BatchTx, tenants: &[Uuid], at_most: usize) -> sqlx::Result<HashMap<Uuid, usize>> {
     let (xid, tenants) = store::take_chains(tx.connection(), tenants).await?;
     tx.note_xid(xid);
     let unsealed = store::unsealed(tx.connection(), &tenants, at_most as i64).await?;

@@ -8,6 +8,7 @@ mod floor;
 mod latency;
 mod numbering;
 mod one_alone;
+mod overload;
 mod pairs;
 mod process;
 mod record;
@@ -49,6 +50,8 @@ enum What {
     Latency,
     /// One request with nothing else running, batched and not
     OneAlone,
+    /// Twice the peak rate for a minute
+    Overload,
     /// Start to ready, and memory
     Process,
     /// Many licences and tenants against few
@@ -136,6 +139,7 @@ async fn measure(
             What::WebhookStorm => pairs::webhook_storm(installation, rounds).await?,
             What::Latency => latency::at_half_of_peak(installation, rounds).await?,
             What::OneAlone => one_alone::compare(installation, rounds).await?,
+            What::Overload => overload::at_twice_the_peak(installation, rounds).await?,
             What::Process => process::measure(installation, rounds).await?,
             What::Scale => scale::compare(wishes(arguments)?, arguments, rounds).await?,
         };
