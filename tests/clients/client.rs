@@ -25,7 +25,7 @@ impl Language {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/licence-clients");
         let demo = |name: &str| folder.join(name).to_str().unwrap().to_owned();
         let (interpreter, words) = match self {
-            Self::Python => ("python3", vec!["python3".to_owned(), "-B".to_owned(), demo("python/demo.py")]),
+            Self::Python => ("python3", vec![python(), "-B".to_owned(), demo("python/demo.py")]),
             Self::JavaScript => ("node", vec!["node".to_owned(), demo("javascript/demo.mjs")]),
             Self::Rust => return Some(vec![built_example()]),
         };
@@ -41,6 +41,14 @@ impl Language {
         std::io::stderr().write_all(said.as_bytes()).unwrap();
         None
     }
+}
+
+/// The interpreter itself: what stands in PATH may be a script that looks for it, each time anew.
+fn python() -> String {
+    let asked = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+    let path =
+        asked.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    if path.is_empty() { "python3".to_owned() } else { path }
 }
 
 fn version(interpreter: &str) -> Option<(u32, u32)> {
