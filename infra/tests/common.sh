@@ -15,7 +15,7 @@ cleanup() {
     trap - EXIT
     set +e
     if [ -d "$SCRATCH/site/var/lib/primetech/pm2" ]; then
-        HOME=$SCRATCH/site PM2_HOME=$SCRATCH/site/var/lib/primetech/pm2 "$TOOLS/node/node_modules/.bin/pm2" kill >/dev/null 2>&1
+        HOME=$SCRATCH/site PM2_HOME=$SCRATCH/site/var/lib/primetech/pm2 "$TOOLS/pm2/node_modules/.bin/pm2" kill >/dev/null 2>&1
     fi
     for ((at = ${#STARTED[@]} - 1; at >= 0; at--)); do
         pid=${STARTED[at]}

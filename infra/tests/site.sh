@@ -9,7 +9,7 @@ ADMIN_HOST=$SCRATCH/database
 SITE=$SCRATCH/site
 mkdir -p "$SITE"
 HTTP=$(free_port) HTTPS=$(free_port) FIRST=$(free_port) SECOND=$(free_port)
-PM2=$TOOLS/node/node_modules/.bin/pm2
+PM2=$TOOLS/pm2/node_modules/.bin/pm2
 NGINX_CONF=$SITE/nginx.conf
 export PRIMETECH_PREFIX=$SITE PRIMETECH_PORTS="$FIRST $SECOND" PRIMETECH_MANAGER=pm2 PRIMETECH_PM2=$PM2 \
     PRIMETECH_HOSTS="demo.localhost acme.localhost" PRIMETECH_HTTP_PORT=$HTTP PRIMETECH_HTTPS_PORT=$HTTPS \

@@ -13,6 +13,21 @@ for script in provision deploy rollback migrate backup restore; do
     check "scripts/$script --help" "scripts/$script" --help
 done
 
+check "PowerShell can read its scripts" "$PYTHON/python" infra/tests/powershell.py scripts/*.ps1 scripts/lib/*.ps1
+printf 'if (1 { exit 1 }\n' >"$SCRATCH/bad.ps1"
+refuse "and a faulty one is found out" "$PYTHON/python" infra/tests/powershell.py "$SCRATCH/bad.ps1"
+
+step "the licence client in JavaScript"
+typescript() {
+    "$TOOLS/typescript/node_modules/.bin/tsc" --noEmit --allowJs --checkJs --strict --target es2022 --module nodenext \
+        --types node --typeRoots "$TOOLS/typescript/node_modules/@types" "$@"
+}
+check "its types hold" typescript examples/licence-clients/javascript/*.mjs
+printf "import {LicenceClient} from '%s/examples/licence-clients/javascript/licence-client.mjs';\nnew LicenceClient({server: 7});\n" \
+    "$PWD" >"$SCRATCH/wrong.mts"
+same "TypeScript reads them" "is not assignable to type 'string'" \
+    "$(typescript "$SCRATCH/wrong.mts" | grep -o "is not assignable to type 'string'" || true)"
+
 step "the image"
 check "hadolint" "$PYTHON/hadolint" infra/docker/Dockerfile
 same "it does not run as root" 'USER 10001:10001' "$(grep '^USER' infra/docker/Dockerfile | tail -n 1)"

@@ -170,10 +170,6 @@ async fn a_schema_that_is_not_this_program_s_is_a_fault() {
     let installation = &whole.installation;
     installation.execute("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 2").await;
     whole.faulty(&[]).expect_only("schema", "migration 2 is not as this program has it");
-    installation
-        .execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'newer', true, '', 0)")
-        .await;
-    whole.faulty(&[]).expect_only("schema", "migration 9999 is newer");
     installation.execute("DELETE FROM _sqlx_migrations WHERE version > 2").await;
     installation.execute("UPDATE _sqlx_migrations SET success = false WHERE version = 2").await;
     whole.faulty(&[]).expect_only("schema", "migration 2 was begun and not done");
@@ -181,6 +177,26 @@ async fn a_schema_that_is_not_this_program_s_is_a_fault() {
     whole.faulty(&[]).expect_only("schema", "migration 2, 3, ");
     installation.execute("DROP TABLE _sqlx_migrations").await;
     whole.faulty(&[]).expect_only("schema", "none yet");
+}
+
+/// As during a deploy, and after a roll-back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_is_ahead_is_a_fault_only_where_something_was_taken_away() {
+    let whole = Whole::new().await;
+    let applied = |version: i64, description: &str| {
+        format!(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES ({version}, '{description}', true, '', 0)"
+        )
+    };
+    whole.installation.execute(&applied(9998, "contract from 0002 an old column")).await;
+    let ahead = whole.run(&[], &["--json"]).expect(0).json();
+    let schema = ahead["checks"].as_array().unwrap().iter().find(|check| check["name"] == "schema").unwrap();
+    assert_eq!(schema["status"], "WARNING");
+    assert!(schema["message"].as_str().unwrap().starts_with("migration 9998 is newer"), "{schema}");
+    assert!(schema["advice"].as_str().unwrap().contains("deploy"), "{schema}");
+    whole.installation.execute(&applied(9999, "contract from 9998 another column")).await;
+    whole.faulty(&[]).expect_only("schema", "does not know was taken away");
 }
 
 #[tokio::test(flavor = "multi_thread")]

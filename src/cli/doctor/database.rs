@@ -10,9 +10,9 @@ use primetech_actors::outbox::overview as outbox;
 use primetech_actors::webhook::overview as webhook;
 use secrecy::SecretString;
 
-use super::check::{Check, compare_clocks};
+use super::check::{Check, Status, compare_clocks};
 use crate::config::Environment;
-use crate::schema::{self, Differences};
+use crate::schema::{self, Differences, SchemaMismatch};
 
 pub(super) const DATABASE: &str = "database";
 const SCHEMA: &str = "schema";
@@ -60,9 +60,13 @@ async fn gather(
         return Ok(());
     }
     let differences = schema::differences(&applied);
-    checks.push(migrations(&differences));
+    let outgrown = schema::check_version(owner.schema_version().await?).err();
+    let outgrown = outgrown.filter(|mismatch| matches!(mismatch, SchemaMismatch::Outgrown { .. }));
+    let schema = migrations(&differences, outgrown);
+    let is_worked_on = schema.status != Status::Fault;
+    checks.push(schema);
     let isolated = isolation(&owner.isolation().await?);
-    let is_usable = isolated.is_empty() && differences == Differences::default();
+    let is_usable = isolated.is_empty() && is_worked_on;
     if isolated.is_empty() {
         checks.push(Check::ok(
             ISOLATION,
@@ -110,7 +114,9 @@ fn server(server: &Server, environment: Environment) -> Vec<Check> {
     checks
 }
 
-fn migrations(differences: &Differences) -> Check {
+/// A schema that is ahead is told and not refused: that is how a deploy goes, and what a roll-back leaves, until a
+/// migration takes away what this program uses.
+fn migrations(differences: &Differences, outgrown: Option<SchemaMismatch>) -> Check {
     let listed = |versions: &[i64]| versions.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
     let Differences { missing, unknown, changed, broken } = differences;
     if !broken.is_empty() {
@@ -120,9 +126,6 @@ fn migrations(differences: &Differences) -> Check {
             message,
             "undo what it left, delete its row in _sqlx_migrations, run `primetech migrate`",
         )
-    } else if !unknown.is_empty() {
-        let message = format!("migration {} is newer than this program", listed(unknown));
-        Check::fault(SCHEMA, message, "install the program that made it, or a newer one")
     } else if !changed.is_empty() {
         let message = format!("migration {} is not as this program has it", listed(changed));
         Check::fault(
@@ -130,9 +133,18 @@ fn migrations(differences: &Differences) -> Check {
             message,
             "install the program that was released: its migrations are never changed",
         )
+    } else if let Some(outgrown) = outgrown {
+        Check::fault(SCHEMA, outgrown.to_string(), "install the program that made it, or a newer one")
     } else if !missing.is_empty() {
         let message = format!("migration {} is missing", listed(missing));
         Check::fault(SCHEMA, message, "run `primetech migrate`")
+    } else if !unknown.is_empty() {
+        let message = format!("migration {} is newer than this program, which works on it", listed(unknown));
+        Check::warning(
+            SCHEMA,
+            message,
+            "expected during a deploy and after a roll-back; otherwise install the program that made it",
+        )
     } else {
         Check::ok(SCHEMA, format!("at version {}, as this program has it", schema::latest_version()))
     }
