@@ -65,9 +65,9 @@ impl Database {
                 ("enable_mergejoin", "off"),
                 // What has no index after all looks dear enough to be compiled, which costs more than it takes.
                 ("jit", "off"),
-            ])
-            // Errors are logged once, where a request is answered.
-            .disable_statement_logging();
+            ]);
+        // Statements are told of, without their values, to whoever listens: traces do, and slow ones are logged.
+        // Errors are logged once, where a request is answered.
         let patience = Patience::new(options.clone());
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)

@@ -48,6 +48,8 @@ impl Actor for LicenceActor {
     type Context = Context<Self>;
 }
 
+crate::ask::carry_spans!(LicenceActor);
+
 /// What changes activations.
 enum Command {
     Activate(Activate),

@@ -39,6 +39,8 @@ impl Actor for WebhookActor {
     type Context = Context<Self>;
 }
 
+crate::ask::carry_spans!(WebhookActor);
+
 /// An event in the batch.
 #[derive(Clone)]
 struct Arrival {
