@@ -275,8 +275,7 @@ async fn observe(
     {
         let mut extensions = request.extensions_mut();
         if let (Some(facts), Some(route)) = (extensions.get::<Rc<Facts>>(), route) {
-            // Nobody has set it before this.
-            let _ = facts.route.set(route);
+            facts.know_route(request.method(), route);
         }
         extensions.insert(client);
         extensions.insert(own_host);

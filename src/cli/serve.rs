@@ -12,7 +12,7 @@ pub(super) fn run() -> ExitCode {
         Ok(config) => config,
         Err(faults) => return fail(faults),
     };
-    telemetry::start(config.environment, &config.log);
+    let telemetry = telemetry::start(config.environment, &config.log);
     let served = actix_web::rt::System::new().block_on(async {
         let application = Application::build(config, Options::default())?;
         tracing::info!(address = %application.address(), "serving");
@@ -20,6 +20,7 @@ pub(super) fn run() -> ExitCode {
         tracing::info!("stopped");
         Ok::<_, crate::app::ServeError>(())
     });
+    telemetry.stop();
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error),
