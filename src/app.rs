@@ -26,6 +26,7 @@ use primetech_actors::licence::{CertificateSigner, InvalidSigningKey};
 use primetech_actors::outbox::{Courier, CourierSettings};
 use primetech_actors::reconciler::Reconciler;
 use primetech_actors::session::{SessionSettings, TokenSecret};
+use primetech_actors::sweeper::Sweeper;
 use primetech_actors::system::{ActorSettings, Actors};
 use tokio::sync::{oneshot, watch};
 
@@ -187,13 +188,17 @@ impl Application {
         let (end_courier, courier_ends) = watch::channel(false);
         let courier = actix_web::rt::spawn(courier(&state, mailer).run(courier_ends.clone()));
         let reconciler = actix_web::rt::spawn(reconciler(&state).run(courier_ends.clone()));
-        let sealer = actix_web::rt::spawn(Sealer::new(state.actors.database.clone()).run(courier_ends));
+        let sealer = actix_web::rt::spawn(Sealer::new(state.actors.database.clone()).run(courier_ends.clone()));
+        let sweeper = Sweeper::new(state.actors.database.clone(), state.actors.clock.clone());
+        let sweeper = actix_web::rt::spawn(sweeper.run(courier_ends));
         let upkeep = actix_web::rt::spawn(async {
             loop {
                 tokio::time::sleep(metrics::UPKEEP).await;
                 metrics::upkeep();
             }
         });
+        let backlog = metrics::backlog::watch(state.actors.database.clone(), state.actors.clock.clone());
+        let backlog = actix_web::rt::spawn(backlog);
         let rate_limiter = state.rate_limiter.clone();
         let connection = actix_web::rt::spawn(async move { rate_limiter.stay_connected().await });
         let (ended, has_ended) = oneshot::channel::<()>();
@@ -210,6 +215,7 @@ impl Application {
         });
         let served = server.await;
         upkeep.abort();
+        backlog.abort();
         connection.abort();
         drop(ended);
         // It has nothing left to do; a panic in it would have been one of the signals'.
@@ -223,6 +229,8 @@ impl Application {
         reconciler.abort();
         // What it has not sealed, another process seals.
         sealer.abort();
+        // What it has not deleted, another process deletes.
+        sweeper.abort();
         Ok(served?)
     }
 }

@@ -28,6 +28,7 @@ pub mod release;
 pub mod session;
 pub mod shard;
 pub mod stored_file;
+pub mod sweeper;
 pub mod system;
 pub mod tenancy;
 pub mod trace;

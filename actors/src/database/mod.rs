@@ -115,6 +115,11 @@ impl Database {
         self.patience.wait(PlatformTx::begin_as(&self.pool, "sealer")).await
     }
 
+    /// A transaction that deletes rows of all tenants whose time is over, and sees nothing else.
+    pub(crate) async fn sweeper_tx(&self) -> sqlx::Result<PlatformTx> {
+        self.patience.wait(PlatformTx::begin_as(&self.pool, "sweeper")).await
+    }
+
     /// Reads in one transaction. A connection that turns out to be broken costs another try, not an error.
     pub async fn read<T>(
         &self,
@@ -215,6 +220,11 @@ impl Database {
     pub fn pool_use(&self) -> (u32, u32) {
         let open = self.pool.size();
         (open.saturating_sub(u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX)), open)
+    }
+
+    /// Connections that may be open, for metrics.
+    pub fn pool_limit(&self) -> u32 {
+        self.pool.options().get_max_connections()
     }
 
     pub async fn close(&self) {
