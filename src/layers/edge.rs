@@ -17,7 +17,6 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use futures_util::FutureExt;
-use tracing::Instrument;
 
 use super::canonical;
 use super::facts::{Facts, REQUEST_ID};
@@ -54,13 +53,11 @@ where
         let path_is_api = is_api(request.path());
         let facts = Facts::of(&method, request.headers());
         request.extensions_mut().insert(Rc::clone(&facts));
-        let span = facts.spans().current().clone();
-        let called = {
-            let _entered = span.enter();
-            panic::catch_unwind(AssertUnwindSafe(|| service.call(request)))
-        };
+        let called =
+            facts.spans().in_scope(|| panic::catch_unwind(AssertUnwindSafe(|| service.call(request))));
         let in_flight = InFlight::begin();
-        async move {
+        let spans = facts.spans().clone();
+        spans.around(async move {
             let _in_flight = in_flight;
             let started = Instant::now();
             let outcome = match called {
@@ -81,8 +78,7 @@ where
             facts.spans().answered(response.status());
             log(&method, &facts, &response, took);
             Ok(response.into())
-        }
-        .instrument(span)
+        })
     })
 }
 

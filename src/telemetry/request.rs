@@ -6,12 +6,12 @@ use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use primetech_actors::trace;
-use tracing::Span;
 use tracing::field::Empty;
+use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// A request's two spans. The one is for logs: each line within it bears its fields. The other is for traces, within the
-/// first, and is none where there are no traces.
+/// A request's two spans. The one is for logs: each line within it bears its fields. The other is for traces, and is none
+/// where there are none. Both are entered: what writes logs does not see the other.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestSpans {
     logged: Span,
@@ -42,9 +42,14 @@ impl RequestSpans {
         Self { logged, traced }
     }
 
-    /// What everything of the request happens in.
-    pub(crate) fn current(&self) -> &Span {
-        if self.traced.is_disabled() { &self.logged } else { &self.traced }
+    /// Does something of the request within both.
+    pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.logged.in_scope(|| self.traced.in_scope(work))
+    }
+
+    /// The same, for what takes time.
+    pub(crate) fn around<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        work.instrument(self.traced.clone()).instrument(self.logged.clone())
     }
 
     pub(crate) fn know_tenant(&self, slug: &str) {
