@@ -188,7 +188,8 @@ impl Application {
         let (end_courier, courier_ends) = watch::channel(false);
         let courier = actix_web::rt::spawn(courier(&state, mailer).run(courier_ends.clone()));
         let reconciler = actix_web::rt::spawn(reconciler(&state).run(courier_ends.clone()));
-        let sealer = actix_web::rt::spawn(Sealer::new(state.actors.database.clone()).run(courier_ends.clone()));
+        let sealer =
+            actix_web::rt::spawn(Sealer::new(state.actors.database.clone()).run(courier_ends.clone()));
         let sweeper = Sweeper::new(state.actors.database.clone(), state.actors.clock.clone());
         let sweeper = actix_web::rt::spawn(sweeper.run(courier_ends));
         let upkeep = actix_web::rt::spawn(async {
@@ -214,9 +215,6 @@ impl Application {
             }
         });
         let served = server.await;
-        upkeep.abort();
-        backlog.abort();
-        connection.abort();
         drop(ended);
         // It has nothing left to do; a panic in it would have been one of the signals'.
         let _ = stopper.await;
@@ -225,12 +223,12 @@ impl Application {
         if tokio::time::timeout(COURIER_PATIENCE, courier).await.is_err() {
             tracing::warn!("a message was being delivered at the end; it will be sent again");
         }
-        // A question on its way is asked again by the next process, once its lease is over.
-        reconciler.abort();
-        // What it has not sealed, another process seals.
-        sealer.abort();
-        // What it has not deleted, another process deletes.
-        sweeper.abort();
+        // A question on its way is asked again by the next process, once its lease is over; what is not sealed or deleted,
+        // another process seals or deletes. Each is waited for, so that the connections it had go back to the pool.
+        for task in [upkeep, backlog, connection, reconciler, sealer, sweeper] {
+            task.abort();
+            let _aborted = task.await;
+        }
         Ok(served?)
     }
 }

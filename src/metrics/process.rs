@@ -75,7 +75,8 @@ fn max_open_files(limits: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    const STAT: &str = "7 (a (b) c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 9 0 12345 1000 200 18446744";
+    const STAT: &str =
+        "7 (a (b) c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 9 0 12345 1000 200 18446744";
 
     #[test]
     fn a_program_s_name_does_not_shift_the_fields() {
@@ -88,8 +89,14 @@ mod tests {
     #[test]
     fn sizes_and_limits_are_read() {
         assert_eq!(kilobytes("Name:\tx\nVmRSS:\t  2048 kB\n", "VmRSS:"), Some(2048.0));
-        assert_eq!(max_open_files("Max open files            1024                 4096                 files"), Some(1024.0));
-        assert_eq!(max_open_files("Max open files            unlimited            unlimited            files"), None);
+        assert_eq!(
+            max_open_files("Max open files            1024                 4096                 files"),
+            Some(1024.0)
+        );
+        assert_eq!(
+            max_open_files("Max open files            unlimited            unlimited            files"),
+            None
+        );
     }
 
     #[cfg(target_os = "linux")]

@@ -53,15 +53,16 @@ impl fmt::Debug for Collector {
 
 impl Collector {
     pub(super) fn new(endpoint: &Url) -> Result<Self, CollectorError> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CollectorError::Runtime)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(CollectorError::Runtime)?;
         let mut connector = HttpConnector::new();
         let builder = Client::builder(TokioExecutor::new());
         let connections = if endpoint.scheme() == "https" {
             connector.enforce_http(false);
-            let with_roots = HttpsConnectorBuilder::new()
-                .with_native_roots()
-                .map_err(CollectorError::RootCertificates)?;
+            let with_roots =
+                HttpsConnectorBuilder::new().with_native_roots().map_err(CollectorError::RootCertificates)?;
             Connections::Tls(builder.build(with_roots.https_only().enable_http1().wrap_connector(connector)))
         } else {
             Connections::Plain(builder.build(connector))

@@ -67,10 +67,7 @@ impl Traces {
         let resource = Resource::builder()
             .with_service_name(SERVICE)
             .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-            .with_attribute(opentelemetry::KeyValue::new(
-                "process.pid",
-                i64::from(std::process::id()),
-            ))
+            .with_attribute(opentelemetry::KeyValue::new("process.pid", i64::from(std::process::id())))
             .build();
         let provider = SdkTracerProvider::builder()
             .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())

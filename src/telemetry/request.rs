@@ -35,7 +35,8 @@ impl RequestSpans {
             http.response.status_code = Empty,
         );
         if !traced.is_disabled() {
-            let caller = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
+            let caller =
+                TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
             // It was not started yet, so that this can only fail where there are no traces.
             let _set = traced.set_parent(caller);
         }

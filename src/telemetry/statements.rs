@@ -50,7 +50,10 @@ where
         let Some(parent) = tracing_opentelemetry::get_otel_context(&span.id(), &dispatch) else { return };
         let mut told = Told::default();
         event.record(&mut told);
-        #[allow(clippy::disallowed_methods, reason = "spans bear the machine's time, whatever the product's is")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "spans bear the machine's time, whatever the product's is"
+        )]
         let end = SystemTime::now();
         let text = told.text();
         let mut attributes = vec![
@@ -127,7 +130,9 @@ impl Visit for Told {
 fn summary(statement: &str) -> String {
     let words: Vec<&str> = statement.split_whitespace().take(200).collect();
     let word = |at: usize| {
-        words.get(at).map_or("", |word| word.trim_matches(|letter: char| !letter.is_alphanumeric() && letter != '_'))
+        words
+            .get(at)
+            .map_or("", |word| word.trim_matches(|letter: char| !letter.is_alphanumeric() && letter != '_'))
     };
     let is = |at: usize, wanted: &str| word(at).eq_ignore_ascii_case(wanted);
     for at in 0..words.len() {

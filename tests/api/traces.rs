@@ -11,7 +11,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Held;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
@@ -162,7 +164,8 @@ async fn a_request_is_followed_from_http_through_actor_and_batch_to_sql() {
     tokio::join!(validate(0), others, release);
     until("all are answered", async || process.figure(oldest).await == Some(0.0)).await;
 
-    let hopeless = event("checkout.session.completed", json!({"id": "cs_unknown", "payment_status": "unpaid"}));
+    let hopeless =
+        event("checkout.session.completed", json!({"id": "cs_unknown", "payment_status": "unpaid"}));
     shop.deliver_to(&process, &hopeless).await.expect(200);
 
     let (status, log) = process.terminate(Duration::from_secs(30)).await;
@@ -190,11 +193,8 @@ async fn a_request_is_followed_from_http_through_actor_and_batch_to_sql() {
     assert!(batch.start_time_unix_nano <= statement.start_time_unix_nano);
     assert!(statement.end_time_unix_nano <= batch.end_time_unix_nano);
 
-    let shared: Vec<&Span> = tree
-        .0
-        .iter()
-        .filter(|span| span.name == "licence.validations" && !span.links.is_empty())
-        .collect();
+    let shared: Vec<&Span> =
+        tree.0.iter().filter(|span| span.name == "licence.validations" && !span.links.is_empty()).collect();
     assert!(!shared.is_empty(), "a batch of several");
     let mut followed = 0;
     for batch in shared {

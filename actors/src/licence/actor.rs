@@ -238,8 +238,7 @@ impl Handler<Activate> for LicenceActor {
 }
 
 /// What a refusal is counted under.
-pub const REFUSALS: [&str; 6] =
-    ["not_found", "suspended", "revoked", "expired", "max_activations", "fault"];
+pub const REFUSALS: [&str; 6] = ["not_found", "suspended", "revoked", "expired", "max_activations", "fault"];
 
 fn count_refusal(refusal: &ActivateError) {
     metrics::counter!("activation_refusals_total", "reason" => refusal_name(refusal)).increment(1);
