@@ -27,6 +27,7 @@ use primetech_actors::licence::{CertificateSigner, InvalidSigningKey};
 use primetech_actors::outbox::{Courier, CourierSettings};
 use primetech_actors::reconciler::Reconciler;
 use primetech_actors::session::{SessionSettings, TokenSecret};
+use primetech_actors::sweeper::Sweeper;
 use primetech_actors::system::{ActorSettings, Actors};
 use tokio::sync::{oneshot, watch};
 
@@ -199,13 +200,18 @@ impl Application {
         let (end_courier, courier_ends) = watch::channel(false);
         let courier = actix_web::rt::spawn(courier(&state, mailer).run(courier_ends.clone()));
         let reconciler = actix_web::rt::spawn(reconciler(&state).run(courier_ends.clone()));
-        let sealer = actix_web::rt::spawn(Sealer::new(state.actors.database.clone()).run(courier_ends));
+        let sealer =
+            actix_web::rt::spawn(Sealer::new(state.actors.database.clone()).run(courier_ends.clone()));
+        let sweeper = Sweeper::new(state.actors.database.clone(), state.actors.clock.clone());
+        let sweeper = actix_web::rt::spawn(sweeper.run(courier_ends));
         let upkeep = actix_web::rt::spawn(async {
             loop {
                 tokio::time::sleep(metrics::UPKEEP).await;
                 metrics::upkeep();
             }
         });
+        let backlog = metrics::backlog::watch(state.actors.database.clone(), state.actors.clock.clone());
+        let backlog = actix_web::rt::spawn(backlog);
         let rate_limiter = state.rate_limiter.clone();
         let connection = actix_web::rt::spawn(async move { rate_limiter.stay_connected().await });
         let (ended, has_ended) = oneshot::channel::<()>();
@@ -221,8 +227,6 @@ impl Application {
             }
         });
         let served = server.await;
-        upkeep.abort();
-        connection.abort();
         drop(ended);
         // It has nothing left to do; a panic in it would have been one of the signals'.
         let _ = stopper.await;
@@ -231,10 +235,12 @@ impl Application {
         if tokio::time::timeout(COURIER_PATIENCE, courier).await.is_err() {
             tracing::warn!("a message was being delivered at the end; it will be sent again");
         }
-        // A question on its way is asked again by the next process, once its lease is over.
-        reconciler.abort();
-        // What it has not sealed, another process seals.
-        sealer.abort();
+        // A question on its way is asked again by the next process, once its lease is over; what is not sealed or deleted,
+        // another process seals or deletes. Each is waited for, so that the connections it had go back to the pool.
+        for task in [upkeep, backlog, connection, reconciler, sealer, sweeper] {
+            task.abort();
+            let _aborted = task.await;
+        }
         Ok(served?)
     }
 }
@@ -287,8 +293,7 @@ async fn observe(
     {
         let mut extensions = request.extensions_mut();
         if let (Some(facts), Some(route)) = (extensions.get::<Rc<Facts>>(), route) {
-            // Nobody has set it before this.
-            let _ = facts.route.set(route);
+            facts.know_route(request.method(), route);
         }
         extensions.insert(client);
         extensions.insert(own_host);

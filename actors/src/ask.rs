@@ -1,23 +1,71 @@
 //! Sending a message to an actor and awaiting its answer, with the truth about what a lost answer means.
 
 use actix::dev::ToEnvelope;
-use actix::{Actor, Addr, Handler, Message};
+use actix::{Actor, Addr, Handler, Message, ResponseFuture};
+use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use crate::fault::Fault;
+use crate::trace;
+
+/// The handling of a message within the span of whoever sent it. Each actor says with [`carry_spans`] that it takes such.
+pub struct Carried<A: Actor>(Handling<A>);
+
+type Handling<A> = Box<dyn FnOnce(&mut A, &mut <A as Actor>::Context) -> ResponseFuture<()> + Send>;
+
+impl<A: Actor> Carried<A> {
+    pub(crate) fn handle(self, actor: &mut A, context: &mut A::Context) -> ResponseFuture<()> {
+        (self.0)(actor, context)
+    }
+}
+
+impl<A: Actor> Message for Carried<A> {
+    type Result = ();
+}
+
+/// Lets an actor handle its messages within their senders' spans: what it does then shows in their traces, and what it
+/// logs bears their ids.
+macro_rules! carry_spans {
+    ($actor:ty) => {
+        impl ::actix::Handler<$crate::ask::Carried<Self>> for $actor {
+            type Result = ::actix::ResponseFuture<()>;
+
+            fn handle(
+                &mut self,
+                carried: $crate::ask::Carried<Self>,
+                context: &mut Self::Context,
+            ) -> Self::Result {
+                carried.handle(self, context)
+            }
+        }
+    };
+}
+pub(crate) use carry_spans;
 
 /// Sends `message` and awaits the answer.
 ///
 /// A closed mailbox or a lost answer is [`Fault::OutcomeUnknown`]: the actor may have done the work before it went.
 pub async fn ask<A, M, T, E>(actor: &Addr<A>, message: M) -> Result<T, E>
 where
-    A: Actor + Handler<M>,
-    A::Context: ToEnvelope<A, M>,
+    A: Actor + Handler<M, Result = ResponseFuture<Result<T, E>>> + Handler<Carried<A>>,
+    A::Context: ToEnvelope<A, Carried<A>>,
     M: Message<Result = Result<T, E>> + Send + 'static,
     T: Send + 'static,
     E: From<Fault> + Send + 'static,
 {
-    match actor.send(message).await {
-        Ok(answer) => answer,
+    let span = trace::of_message::<A, M>();
+    let (answer, answered) = oneshot::channel();
+    let within = span.clone();
+    let carried = Carried(Box::new(move |actor: &mut A, context: &mut A::Context| {
+        let handled = within.in_scope(|| Handler::<M>::handle(actor, message, context));
+        let answered = async move {
+            // Whoever asked may have gone; the work is done all the same.
+            let _gone = answer.send(handled.await);
+        };
+        Box::pin(answered.instrument(within)) as ResponseFuture<()>
+    }));
+    match actor.send(carried).instrument(span).await {
+        Ok(()) => answered.await.unwrap_or_else(|_| Err(Fault::OutcomeUnknown.into())),
         Err(_) => Err(Fault::OutcomeUnknown.into()),
     }
 }

@@ -9,15 +9,19 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::database::Database;
 use crate::database::tx::{BatchTx, CommitOutcome, Tries};
 use crate::fault::Fault;
+use crate::queue_figures::QueueFigures;
+use crate::trace;
 
 /// One kind of contested work, done for many requests at a time.
 pub trait Batch: Sized + 'static {
@@ -75,6 +79,7 @@ struct Shared<B: Batch> {
     work: B,
     database: Database,
     limits: BatchLimits,
+    figures: QueueFigures,
     state: RefCell<State<B>>,
 }
 
@@ -86,13 +91,16 @@ struct State<B: Batch> {
 struct Waiting<B: Batch> {
     item: B::Item,
     since: Instant,
+    /// Of whoever asks.
+    span: Span,
     answer: oneshot::Sender<Reply<B>>,
 }
 
 impl<B: Batch> BatchQueue<B> {
     pub fn new(work: B, database: Database, limits: BatchLimits) -> Self {
         let state = RefCell::new(State { waiting: VecDeque::new(), running: false });
-        Self { shared: Rc::new(Shared { work, database, limits, state }) }
+        let figures = QueueFigures::of(B::NAME);
+        Self { shared: Rc::new(Shared { work, database, limits, figures, state }) }
     }
 
     /// Queues `item` and gives the future of its reply. The work goes on if the future is dropped.
@@ -101,7 +109,9 @@ impl<B: Batch> BatchQueue<B> {
         let mut state = self.shared.state.borrow_mut();
         let admitted = state.waiting.len() < self.shared.limits.queue;
         if admitted {
-            state.waiting.push_back(Waiting { item, since: Instant::now(), answer });
+            let since = Instant::now();
+            state.waiting.push_back(Waiting { item, since, span: Span::current(), answer });
+            self.shared.figures.waiting(state.waiting.len(), since);
             if !state.running {
                 state.running = true;
                 actix::spawn(drive(Rc::clone(&self.shared)));
@@ -127,10 +137,12 @@ async fn drive<B: Batch>(shared: Rc<Shared<B>>) {
             let size = state.waiting.len().min(shared.limits.batch);
             if size == 0 {
                 state.running = false;
+                shared.figures.taken(0, None);
                 return;
             }
-            metrics::gauge!("batch_queue_depth", "actor" => B::NAME).set(state.waiting.len() as f64);
-            state.waiting.drain(..size).collect()
+            let batch: Vec<Waiting<B>> = state.waiting.drain(..size).collect();
+            shared.figures.taken(state.waiting.len(), batch.first().map(|first| first.since));
+            batch
         };
         if let Some(oldest) = batch.first() {
             metrics::histogram!("batch_wait_seconds", "actor" => B::NAME)
@@ -138,15 +150,44 @@ async fn drive<B: Batch>(shared: Rc<Shared<B>>) {
         }
         metrics::histogram!("batch_size", "actor" => B::NAME).record(batch.len() as f64);
 
+        let span = span_of(&batch);
         let (items, answers): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|waiting| (waiting.item, waiting.answer)).unzip();
-        let replies = run_isolating(&shared, &items).await;
-        for (answer, reply) in answers.into_iter().zip(replies) {
+            batch.into_iter().map(|waiting| (waiting.item, (waiting.answer, waiting.span))).unzip();
+        let replies = run_isolating(&shared, &items).instrument(span).await;
+        for ((answer, _span), reply) in answers.into_iter().zip(replies) {
             // A client that went away does not undo its work.
             let _gone = answer.send(reply);
         }
     }
 }
+
+/// A batch is part of the trace of its oldest request, follows from the others', and leaves its number in each.
+fn span_of<B: Batch>(batch: &[Waiting<B>]) -> Span {
+    let number = BATCHES.fetch_add(1, Ordering::Relaxed);
+    let oldest = batch.first().map_or_else(Span::none, |waiting| waiting.span.clone());
+    let span = tracing::info_span!(
+        target: trace::TARGET,
+        parent: &oldest,
+        "batch",
+        otel.name = B::NAME,
+        actor = B::NAME,
+        batch = number,
+        size = batch.len(),
+    );
+    if span.is_disabled() {
+        return span;
+    }
+    for waiting in batch {
+        waiting.span.record("batch", number);
+    }
+    for other in batch.iter().skip(1) {
+        span.follows_from(&other.span);
+    }
+    span
+}
+
+/// Numbers the batches of a process, for logs and traces.
+static BATCHES: AtomicU64 = AtomicU64::new(1);
 
 /// Runs all items together; where one of them spoils the batch, each on its own, so that only that one fails.
 async fn run_isolating<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Vec<Reply<B>> {
@@ -181,7 +222,9 @@ async fn run_once<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Result<Vec
     loop {
         // A panic unwinds out of `run` only, which comes before the commit: the transaction is rolled back.
         let attempt = AssertUnwindSafe(async {
-            let mut tx = shared.database.batch_tx(shared.work.tenants(items)).await?;
+            let span = tracing::debug_span!(target: trace::TARGET, "begin");
+            let begun = shared.database.batch_tx(shared.work.tenants(items)).instrument(span);
+            let mut tx = begun.await?;
             let replies = shared.work.run(&mut tx, items).await?;
             Ok::<_, sqlx::Error>((tx, replies))
         });
@@ -194,7 +237,8 @@ async fn run_once<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Result<Vec
             }
             Ok(Ok((tx, replies))) => {
                 let begun = Instant::now();
-                let outcome = tx.commit(&shared.database).await;
+                let span = tracing::debug_span!(target: trace::TARGET, "commit");
+                let outcome = tx.commit(&shared.database).instrument(span).await;
                 metrics::histogram!("batch_commit_seconds", "actor" => B::NAME)
                     .record(begun.elapsed().as_secs_f64());
                 match outcome {

@@ -1,7 +1,7 @@
 """Whether alerts and dashboard ask only for figures that the product gives: by name and by label.
 
 usage: figures.py rules OUTPUT    writes the dashboard's queries as a rule file, for promtool to read
-       figures.py names METRICS   looks for each figure in src/, and its labels in what a process showed
+       figures.py names METRICS   looks for each figure in docs/metrics.md, and its labels in what a process showed
 """
 
 import json
@@ -35,7 +35,7 @@ if sys.argv[1] == "rules":
     sys.exit()
 
 shown = open(sys.argv[2], encoding="utf-8").read()
-described = set(re.findall(r'describe_\w+!\(\s*"(\w+)"', open("src/metrics.rs", encoding="utf-8").read()))
+described = set(re.findall(r"^\| `(\w+)`", open("docs/metrics.md", encoding="utf-8").read(), re.MULTILINE))
 recorded = {name for name, _, _ in alerts() if ":" in name}
 handbook = open("docs/operate.md", encoding="utf-8").read()
 anchors = {re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).strip().replace(" ", "-")

@@ -38,7 +38,7 @@ impl Progress for OnTerminal {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     // Quiet unless asked: the banner must stay in sight.
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "warn,primetech=info".to_owned());
-    telemetry::start(Kind::Development, &LogConfig { filter: Some(filter), otlp_endpoint: None });
+    let _logs = telemetry::start(Kind::Development, &LogConfig { filter: Some(filter), otlp_endpoint: None });
     match actix_web::rt::System::new().block_on(work(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error),

@@ -12,7 +12,7 @@ pub(super) fn run() -> ExitCode {
         Ok(config) => config,
         Err(faults) => return fail(faults),
     };
-    telemetry::start(config.environment, &config.log);
+    let telemetry = telemetry::start(config.environment, &config.log);
     raise_open_files_limit();
     let served = actix_web::rt::System::new().block_on(async {
         let application = Application::build(config, Options::default())?;
@@ -21,6 +21,7 @@ pub(super) fn run() -> ExitCode {
         tracing::info!("stopped");
         Ok::<_, crate::app::ServeError>(())
     });
+    telemetry.stop();
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error),

@@ -17,7 +17,6 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use futures_util::FutureExt;
-use tracing::Instrument;
 
 use super::canonical;
 use super::facts::{Facts, REQUEST_ID};
@@ -52,15 +51,13 @@ where
     apply_fn_factory(application, move |request: Request, service: &F::Service| {
         let method = request.method().clone();
         let path_is_api = is_api(request.path());
-        let facts = Facts::of(request.headers());
+        let facts = Facts::of(&method, request.headers());
         request.extensions_mut().insert(Rc::clone(&facts));
-        let span = tracing::info_span!("request", id = facts.request_id());
-        let called = {
-            let _entered = span.enter();
-            panic::catch_unwind(AssertUnwindSafe(|| service.call(request)))
-        };
+        let called =
+            facts.spans().in_scope(|| panic::catch_unwind(AssertUnwindSafe(|| service.call(request))));
         let in_flight = InFlight::begin();
-        async move {
+        let spans = facts.spans().clone();
+        spans.around(async move {
             let _in_flight = in_flight;
             let started = Instant::now();
             let outcome = match called {
@@ -77,12 +74,11 @@ where
                 headers.insert(REQUEST_ID, id);
             }
             let took = started.elapsed();
-            let route = facts.route.get().map(String::as_str);
-            metrics::answered(&method, route, response.status(), took);
+            metrics::answered(&method, facts.route(), response.status(), took);
+            facts.spans().answered(response.status());
             log(&method, &facts, &response, took);
             Ok(response.into())
-        }
-        .instrument(span)
+        })
     })
 }
 
@@ -118,11 +114,11 @@ fn is_api(path: &str) -> bool {
 }
 
 fn log(method: &Method, facts: &Facts, response: &actix_web::HttpResponse, took: Duration) {
-    let tenant = facts.tenant.borrow();
+    let tenant = facts.tenant();
     tracing::info!(
         target: "access",
         method = method.as_str(),
-        route = facts.route.get().map_or("-", String::as_str),
+        route = facts.route().unwrap_or("-"),
         status = response.status().as_u16(),
         tenant = tenant.as_deref().unwrap_or("-"),
         milliseconds = took.as_secs_f64() * 1000.0,

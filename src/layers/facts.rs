@@ -6,12 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use primetech_actors::audit_log;
 use primetech_actors::random;
 
 use crate::error::ApiError;
+use crate::telemetry::request::RequestSpans;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -22,17 +24,43 @@ const LONGEST_REQUEST_ID: usize = 64;
 pub struct Facts {
     request_id: Rc<str>,
     /// The pattern of the route, not the path: paths hold keys and references.
-    pub(crate) route: OnceCell<String>,
-    pub(super) tenant: RefCell<Option<String>>,
+    route: OnceCell<String>,
+    tenant: RefCell<Option<String>>,
+    spans: RequestSpans,
 }
 
 impl Facts {
-    pub(super) fn of(headers: &HeaderMap) -> Rc<Self> {
-        Rc::new(Self { request_id: request_id(headers), route: OnceCell::new(), tenant: RefCell::new(None) })
+    pub(super) fn of(method: &Method, headers: &HeaderMap) -> Rc<Self> {
+        let request_id = request_id(headers);
+        let spans = RequestSpans::begin(method, headers, &request_id);
+        Rc::new(Self { request_id, route: OnceCell::new(), tenant: RefCell::new(None), spans })
     }
 
     pub fn request_id(&self) -> &str {
         &self.request_id
+    }
+
+    pub(super) fn spans(&self) -> &RequestSpans {
+        &self.spans
+    }
+
+    pub(crate) fn know_route(&self, method: &Method, route: String) {
+        self.spans.know_route(method, &route);
+        // Nobody has set it before.
+        let _ = self.route.set(route);
+    }
+
+    pub(crate) fn route(&self) -> Option<&str> {
+        self.route.get().map(String::as_str)
+    }
+
+    pub(super) fn know_tenant(&self, slug: &str) {
+        self.spans.know_tenant(slug);
+        self.tenant.replace(Some(slug.to_owned()));
+    }
+
+    pub(super) fn tenant(&self) -> Option<String> {
+        self.tenant.borrow().clone()
     }
 }
 

@@ -40,9 +40,9 @@ impl Buckets {
         // What may be got may be asked about, at the same price.
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         let extensions = request.extensions();
-        let route = extensions.get::<Rc<Facts>>().and_then(|facts| facts.route.get());
+        let route = extensions.get::<Rc<Facts>>().and_then(|facts| facts.route());
         route
-            .and_then(|route| self.0.get(route.as_str()))
+            .and_then(|route| self.0.get(route))
             .and_then(|methods| methods.iter().find(|(known, _)| known == method))
             .map_or_else(|| Bucket::of_path(request.path()), |(_, bucket)| *bucket)
     }

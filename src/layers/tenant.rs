@@ -21,7 +21,7 @@ pub(crate) async fn layer(
     match resolve(&state, &host::current(&request)).await {
         Ok(tenant) => {
             if let Some(facts) = request.extensions().get::<std::rc::Rc<Facts>>() {
-                facts.tenant.replace(Some(tenant.slug.clone()));
+                facts.know_tenant(&tenant.slug);
             }
             request.extensions_mut().insert(tenant);
             next.call(request).await

@@ -27,6 +27,7 @@ use tokio::sync::{Mutex, oneshot};
 use url::Url;
 
 use crate::conformance;
+use crate::serving::Process;
 
 pub const DEMO: &str = "demo.test";
 pub const ACME: &str = "acme.test";
@@ -312,6 +313,12 @@ impl Shop {
         (response.status().as_u16(), response.bytes().await.unwrap().to_vec())
     }
 
+    /// What another process of this installation is started with.
+    pub fn variables(&self, changes: &[(&str, &str)]) -> Variables {
+        let (stripe, mail) = (self.stripe.base_url(), self.mail.path().to_str().unwrap());
+        variables(&self.database_url, stripe, mail, &self.store_endpoint, changes)
+    }
+
     /// Ends the store; the rest of the shop goes on.
     pub async fn close_store(&self) {
         self.store.lock().await.take().unwrap().stop().await;
@@ -370,14 +377,17 @@ impl Shop {
         self.deliver_signed(instance, payload, secret, 0).await
     }
 
+    /// To another process of this installation.
+    pub async fn deliver_to(&self, process: &Process, event: &Value) -> Answer {
+        let payload = event.to_string();
+        let signature = signature(&payload, WEBHOOK_SECRET, 0);
+        let headers = [("stripe-signature", signature.as_str())];
+        process.send(Method::POST, "unknown.host", "/api/webhooks/stripe", &headers, Some(payload)).await
+    }
+
     /// Signed so many seconds ago.
     pub async fn deliver_signed(&self, instance: usize, payload: String, secret: &str, ago: i64) -> Answer {
-        let now = SystemClock.now().timestamp() - ago;
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-        mac.update(format!("{now}.{payload}").as_bytes());
-        let signature: String =
-            mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        let signature = format!("t={now},v1={signature}");
+        let signature = signature(&payload, secret, ago);
         let headers = [("stripe-signature", signature.as_str())];
         self.send(instance, Method::POST, "unknown.host", "/api/webhooks/stripe", &headers, Some(payload))
             .await
@@ -401,6 +411,15 @@ impl Shop {
     pub async fn execute(&self, sql: &str) {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.pool).await.unwrap();
     }
+}
+
+/// The provider's signature of a payload, made so many seconds ago.
+fn signature(payload: &str, secret: &str, ago: i64) -> String {
+    let now = SystemClock.now().timestamp() - ago;
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(format!("{now}.{payload}").as_bytes());
+    let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("t={now},v1={signature}")
 }
 
 pub fn event(kind: &str, object: Value) -> Value {

@@ -47,6 +47,8 @@ impl Actor for BookingActor {
     type Context = Context<Self>;
 }
 
+crate::ask::carry_spans!(BookingActor);
+
 struct BookingBatch {
     clock: SharedClock,
 }

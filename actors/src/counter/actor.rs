@@ -36,6 +36,8 @@ impl Actor for CounterActor {
     type Context = Context<Self>;
 }
 
+crate::ask::carry_spans!(CounterActor);
+
 impl Handler<PlaceOrder> for CounterActor {
     type Result = ResponseFuture<Result<Placed, PlaceOrderError>>;
 

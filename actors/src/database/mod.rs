@@ -65,9 +65,9 @@ impl Database {
                 ("enable_mergejoin", "off"),
                 // What has no index after all looks dear enough to be compiled, which costs more than it takes.
                 ("jit", "off"),
-            ])
-            // Errors are logged once, where a request is answered.
-            .disable_statement_logging();
+            ]);
+        // Statements are told of, without their values, to whoever listens: traces do, and slow ones are logged.
+        // Errors are logged once, where a request is answered.
         let patience = Patience::new(options.clone());
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
@@ -113,6 +113,11 @@ impl Database {
     /// A transaction that finds the tenants whose audit log has entries to seal, and sees nothing else.
     pub(crate) async fn sealer_tx(&self) -> sqlx::Result<PlatformTx> {
         self.patience.wait(PlatformTx::begin_as(&self.pool, "sealer")).await
+    }
+
+    /// A transaction that deletes rows of all tenants whose time is over, and sees nothing else.
+    pub(crate) async fn sweeper_tx(&self) -> sqlx::Result<PlatformTx> {
+        self.patience.wait(PlatformTx::begin_as(&self.pool, "sweeper")).await
     }
 
     /// Reads in one transaction. A connection that turns out to be broken costs another try, not an error.
@@ -215,6 +220,11 @@ impl Database {
     pub fn pool_use(&self) -> (u32, u32) {
         let open = self.pool.size();
         (open.saturating_sub(u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX)), open)
+    }
+
+    /// Connections that may be open, for metrics.
+    pub fn pool_limit(&self) -> u32 {
+        self.pool.options().get_max_connections()
     }
 
     pub async fn close(&self) {

@@ -23,6 +23,8 @@ impl Actor for DocumentActor {
     type Context = Context<Self>;
 }
 
+crate::ask::carry_spans!(DocumentActor);
+
 impl Handler<FindDocument> for DocumentActor {
     type Result = ResponseFuture<Result<Option<FoundDocument>, Fault>>;
 

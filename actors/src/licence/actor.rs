@@ -48,6 +48,8 @@ impl Actor for LicenceActor {
     type Context = Context<Self>;
 }
 
+crate::ask::carry_spans!(LicenceActor);
+
 /// What changes activations.
 enum Command {
     Activate(Activate),
@@ -245,14 +247,14 @@ impl Handler<Activate> for LicenceActor {
         let tenant = Arc::clone(&message.tenant);
         let answer = self.commands.submit(Command::Activate(message));
         Box::pin(async move {
-            let Answer::Activated { decided, licence: Some(licence) } = answer.await? else {
-                return Err(ActivateError::NotFound);
+            let (decided, licence) = match answer.await? {
+                Answer::Activated { decided, licence: Some(licence) } => (decided, licence),
+                _ => {
+                    count_refusal(&ActivateError::NotFound);
+                    return Err(ActivateError::NotFound);
+                }
             };
-            if let Err(refusal) = &decided {
-                metrics::counter!("activation_refusals_total", "reason" => refusal_name(refusal))
-                    .increment(1);
-            }
-            let (activation, created) = decided?;
+            let (activation, created) = decided.inspect_err(count_refusal)?;
             let claims = Claims {
                 lic_key: licence.key.as_str(),
                 fingerprint: &activation.fingerprint,
@@ -263,6 +265,13 @@ impl Handler<Activate> for LicenceActor {
             Ok(Activated { activation, created, certificate })
         })
     }
+}
+
+/// What a refusal is counted under.
+pub const REFUSALS: [&str; 6] = ["not_found", "suspended", "revoked", "expired", "max_activations", "fault"];
+
+fn count_refusal(refusal: &ActivateError) {
+    metrics::counter!("activation_refusals_total", "reason" => refusal_name(refusal)).increment(1);
 }
 
 fn refusal_name(refusal: &ActivateError) -> &'static str {

@@ -11,6 +11,6 @@ mod messages;
 pub mod operator;
 pub(crate) mod store;
 
-pub use actor::LicenceActor;
+pub use actor::{LicenceActor, REFUSALS};
 pub use certificate::{CertificateSigner, Claims, InvalidSigningKey, JwkSet};
 pub use messages::*;

@@ -32,6 +32,8 @@ impl Actor for OrderActor {
     type Context = Context<Self>;
 }
 
+crate::ask::carry_spans!(OrderActor);
+
 struct AttachBatch {
     clock: SharedClock,
 }

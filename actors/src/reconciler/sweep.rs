@@ -78,8 +78,22 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    pub const ALL: [Self; 11] = [
+        Self::Paid,
+        Self::Failed,
+        Self::Expired,
+        Self::Open,
+        Self::Awaiting,
+        Self::Mismatch,
+        Self::Missing,
+        Self::NoSession,
+        Self::Unchanged,
+        Self::Unavailable,
+        Self::NotWritten,
+    ];
+
     /// As it is told to the operator; in lower case it is a label of metrics.
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Paid => "paid",
             Self::Failed => "failed",

@@ -25,6 +25,8 @@ impl Actor for ReleaseActor {
     type Context = Context<Self>;
 }
 
+crate::ask::carry_spans!(ReleaseActor);
+
 /// One that may not be seen is absent; one that may be seen and not be had says what is missing.
 fn decide(
     state: Option<ReleaseState>,

@@ -243,6 +243,8 @@ impl actix::Actor for SessionActor {
     type Context = Context<Self>;
 }
 
+crate::ask::carry_spans!(SessionActor);
+
 impl Handler<Register> for SessionActor {
     type Result = ResponseFuture<Result<SignedIn, RegisterError>>;
 

@@ -39,6 +39,8 @@ impl Actor for WebhookActor {
     type Context = Context<Self>;
 }
 
+crate::ask::carry_spans!(WebhookActor);
+
 /// An event in the batch.
 #[derive(Clone)]
 struct Arrival {
@@ -54,6 +56,7 @@ impl Arrival {
         let unreadable = |payload: &str| Event {
             id: format!("unreadable_{}", hex(&Sha256::digest(payload.as_bytes()))),
             kind: "unreadable".to_owned(),
+            created: None,
             content: Content::Malformed("the body is not an event".to_owned()),
         };
         match Event::parse(&payload) {
@@ -332,6 +335,10 @@ impl WebhookActor {
         let (database, clock, outbox) = (self.database.clone(), self.clock.clone(), self.outbox.clone());
         async move {
             let answer = answer.await;
+            if let (Ok(Dealt::Processed | Dealt::Ignored), Some(created)) = (&answer, arrival.event.created) {
+                let lag = (clock.now() - created).as_seconds_f64().max(0.0);
+                metrics::histogram!("webhook_lag_seconds").record(lag);
+            }
             match &answer {
                 Ok(Dealt::Processed) => outbox.raise(),
                 Ok(_) => {}

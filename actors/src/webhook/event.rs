@@ -3,6 +3,7 @@
 //! Read from plain JSON: a field or value that a later version of the provider adds must not make an event unreadable.
 //! It reads what strangers send, so it is fuzzed, and public for that.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -11,6 +12,8 @@ use uuid::Uuid;
 pub struct Event {
     pub id: String,
     pub kind: String,
+    /// When the provider made it, to the second; none where it does not say, as with what the reconciler asked for.
+    pub created: Option<DateTime<Utc>>,
     pub content: Content,
 }
 
@@ -79,11 +82,13 @@ impl Event {
             .filter(|kind| is_plain(kind))
             .unwrap_or("unknown")
             .to_owned();
+        let created = body.get("created").and_then(Value::as_i64);
+        let created = created.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         let null = Value::Null;
         let object = body.get("data").and_then(|data| data.get("object")).unwrap_or(&null);
         let content =
             read(&kind, object).unwrap_or_else(|missing| Content::Malformed(format!("no valid {missing}")));
-        Some(Self { id, kind, content })
+        Some(Self { id, kind, created, content })
     }
 }
 

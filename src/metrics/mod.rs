@@ -1,6 +1,10 @@
-//! The figures of a process, for Prometheus. Recorded where things happen; shown at `/metrics`.
+//! The figures of a process, for Prometheus. Recorded where things happen; shown at `/metrics`, listed in
+//! `docs/metrics.md`.
 //!
 //! Labels are few and bounded: patterns of routes, names of actors, codes. Never a tenant's, a user's or a key's.
+
+pub mod backlog;
+mod process;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -10,10 +14,15 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use primetech_actors::database::Database;
+use primetech_actors::{licence, queue_figures, reconciler, sweeper};
 
-/// Seconds: from a cached answer to the patience of a request.
+use crate::rate_limits::Bucket;
+
+/// Seconds: from a cached answer to the patience of a request; 0.2 is what `docs/slo.md` promises.
 const DURATIONS: &[f64] =
-    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Seconds between events of two machines: from at once to a day.
+const LAGS: &[f64] = &[0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0];
 /// Requests in one commit, up to the largest batch.
 const BATCH_SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
@@ -41,6 +50,8 @@ pub fn install() {
 fn builder() -> Result<PrometheusBuilder, metrics_exporter_prometheus::BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), DURATIONS)?
+        .set_buckets_for_metric(Matcher::Full("webhook_lag_seconds".to_owned()), LAGS)?
+        .set_buckets_for_metric(Matcher::Full("outbox_delivery_seconds".to_owned()), LAGS)?
         .set_buckets_for_metric(Matcher::Full("batch_size".to_owned()), BATCH_SIZES)
 }
 
@@ -56,7 +67,13 @@ fn describe() {
     describe_gauge!("rate_limits_shared", "1 while rate limits are counted in Redis, 0 while Redis is lost");
     describe_gauge!("database_connections_open", "Connections of the pool");
     describe_gauge!("database_connections_busy", "Connections of the pool that are in use");
-    describe_gauge!("batch_queue_depth", "Requests waiting for an actor when its last batch was taken");
+    describe_gauge!("database_connections_limit", "Connections that the pool opens at most");
+    describe_gauge!("batch_queue_depth", "Requests waiting for an actor");
+    describe_gauge!(
+        "batch_queue_oldest_seconds",
+        Unit::Seconds,
+        "How long an actor's oldest unanswered request has been there"
+    );
     describe_histogram!("batch_wait_seconds", Unit::Seconds, "How long the oldest request of a batch waited");
     describe_histogram!("batch_size", "Requests done in one transaction");
     describe_histogram!("batch_commit_seconds", Unit::Seconds, "How long commits took");
@@ -64,6 +81,12 @@ fn describe() {
     describe_counter!("batch_isolated_total", "Batches done again one by one because one of them failed");
     describe_counter!("activation_refusals_total", "Activations refused, by reason");
     describe_counter!("webhook_events_failed_total", "Provider events that failed");
+    describe_gauge!("webhook_events_failed", "Stored provider events that failed and were not run again");
+    describe_histogram!(
+        "webhook_lag_seconds",
+        Unit::Seconds,
+        "From when the provider made an event to when what follows was committed"
+    );
     describe_counter!("reconciled_total", "Pending payments that the provider was asked about, by outcome");
     describe_gauge!(
         "payments_oldest_pending_seconds",
@@ -72,6 +95,17 @@ fn describe() {
     );
     describe_counter!("audit_entries_sealed_total", "Entries of the audit log that were chained");
     describe_counter!("outbox_failures_total", "Messages that were not delivered");
+    describe_gauge!("outbox_due", "Messages that are due and not delivered");
+    describe_gauge!("outbox_oldest_due_seconds", Unit::Seconds, "For how long the oldest of them is due");
+    describe_gauge!("outbox_dead", "Messages that were given up");
+    describe_histogram!(
+        "outbox_delivery_seconds",
+        Unit::Seconds,
+        "From a message's writing to its delivery, by topic"
+    );
+    describe_counter!("swept_rows_total", "Rows that were deleted because their time was over, by table");
+    describe_counter!("trace_exports_total", "Batches of spans that were sent to the collector, or lost");
+    describe_gauge!("build_info", "1, with the version of the program");
 }
 
 /// Shows what hardly ever happens from the start on: the first time is a rise only from a zero that was seen before.
@@ -80,6 +114,23 @@ fn begin_at_zero() {
     for dead in ["true", "false"] {
         counter!("outbox_failures_total", "dead" => dead).increment(0);
     }
+    counter!("audit_entries_sealed_total").increment(0);
+    for bucket in Bucket::ALL {
+        counter!("rate_limited_total", "bucket" => bucket.name()).increment(0);
+    }
+    for reason in licence::REFUSALS {
+        counter!("activation_refusals_total", "reason" => reason).increment(0);
+    }
+    for outcome in reconciler::Outcome::ALL {
+        counter!("reconciled_total", "outcome" => outcome.name()).increment(0);
+    }
+    for table in sweeper::TABLES {
+        counter!("swept_rows_total", "table" => table).increment(0);
+    }
+    for outcome in ["sent", "lost"] {
+        counter!("trace_exports_total", "outcome" => outcome).increment(0);
+    }
+    gauge!("build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
 
 /// Folds samples into their buckets.
@@ -94,7 +145,13 @@ pub fn render(database: &Database) -> String {
     let (busy, open) = database.pool_use();
     gauge!("database_connections_open").set(f64::from(open));
     gauge!("database_connections_busy").set(f64::from(busy));
-    RECORDER.get().and_then(Option::as_ref).map(PrometheusHandle::render).unwrap_or_default()
+    gauge!("database_connections_limit").set(f64::from(database.pool_limit()));
+    for (actor, queued) in queue_figures::queues() {
+        gauge!("batch_queue_depth", "actor" => actor).set(queued.waiting as f64);
+        gauge!("batch_queue_oldest_seconds", "actor" => actor).set(queued.oldest.as_secs_f64());
+    }
+    let Some(recorder) = RECORDER.get().and_then(Option::as_ref) else { return String::new() };
+    recorder.render() + &process::render()
 }
 
 /// Counts a request as being answered for as long as it lives.
