@@ -250,6 +250,26 @@ impl Shop {
         self.post_as(0, visitor, "/api/checkout/start", &json!({"items": items})).await.expect(201).json()
     }
 
+    /// As the operator does, once every instance has dropped what it knew of the tenant.
+    pub async fn allow_origins(&self, slug: &str, origins: &[&str]) {
+        let host = format!("{slug}.test");
+        let body = json!({"items": [], "successUrl": format!("{}/", origins[0])});
+        sqlx::query("UPDATE tenants SET return_origins = $2 WHERE slug = $1")
+            .bind(slug)
+            .bind(origins)
+            .execute(&self.pool)
+            .await
+            .unwrap();
+        let visitor = self.register(if host == DEMO { DEMO } else { ACME }).await;
+        for instance in 0..self.instances.len() {
+            let known = async || {
+                let answer = self.post_as(instance, &visitor, "/api/checkout/start", &body).await;
+                answer.faulty_fields() == ["items"]
+            };
+            until("the origins are allowed", known).await;
+        }
+    }
+
     /// A paid order of one unit, and its licence's key.
     pub async fn buy_licence(&self, visitor: &Visitor) -> (Value, String) {
         let started = self.check_out(visitor, json!([{"sku": "editor", "quantity": 1}])).await;
