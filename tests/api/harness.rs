@@ -185,6 +185,11 @@ impl Shop {
         }
     }
 
+    /// Ends all instances; what they wrote is left.
+    pub fn stop(&mut self) {
+        self.instances.clear();
+    }
+
     pub async fn send(
         &self,
         instance: usize,
