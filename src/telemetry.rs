@@ -4,7 +4,9 @@
 use std::io::IsTerminal;
 use std::panic;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
@@ -18,7 +20,7 @@ pub fn start(environment: Environment, log: &LogConfig) {
     let filter = log.filter.as_deref().unwrap_or(DEFAULT_FILTER);
     // The configuration has checked it.
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(keeps_to_itself));
     let started = if environment == Environment::Production {
         let lines = fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
         registry.with(lines.with_writer(std::io::stderr)).try_init()
@@ -29,6 +31,12 @@ pub fn start(environment: Environment, log: &LogConfig) {
     if started.is_ok() {
         log_panics();
     }
+}
+
+/// The store's client, told to say all, says whose key it signs with and what it signs. It is not let, whatever RUST_LOG
+/// says.
+fn keeps_to_itself(event: &Metadata<'_>) -> bool {
+    !event.target().starts_with("aws_") || *event.level() <= Level::INFO
 }
 
 /// A panic's place goes to the log, within the span of the request that it ended.

@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use super::canonical;
 use super::facts::{Facts, REQUEST_ID};
-use super::security_headers;
+use super::{security_headers, unread};
 use crate::error::{ApiError, Code};
 use crate::metrics::{self, InFlight};
 
@@ -49,11 +49,12 @@ where
     F: ServiceFactory<Request, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody + 'static,
 {
-    apply_fn_factory(application, move |request: Request, service: &F::Service| {
+    apply_fn_factory(application, move |mut request: Request, service: &F::Service| {
         let method = request.method().clone();
         let path_is_api = is_api(request.path());
         let facts = Facts::of(request.headers());
         request.extensions_mut().insert(Rc::clone(&facts));
+        let unread = unread::hold(&mut request);
         let span = tracing::info_span!("request", id = facts.request_id());
         let called = {
             let _entered = span.enter();
@@ -80,7 +81,10 @@ where
             let route = facts.route.get().map(String::as_str);
             metrics::answered(&method, route, response.status(), took);
             log(&method, &facts, &response, took);
-            Ok(response.into())
+            Ok(match unread {
+                Some(unread) => unread.until_sent(response.into()),
+                None => response.into(),
+            })
         }
         .instrument(span)
     })

@@ -32,6 +32,7 @@ pub mod raw_body;
 mod security_headers;
 pub mod session;
 pub mod tenant;
+mod unread;
 pub mod wire;
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};

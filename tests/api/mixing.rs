@@ -59,7 +59,7 @@ async fn of_all(
         let headers = vec![
             ("content-type".to_owned(), "application/json".to_owned()),
             ("cookie".to_owned(), visitor.cookie.clone()),
-            ("idempotency-key".to_owned(), "the-same-key".to_owned()),
+            ("idempotency-key".to_owned(), format!("the-same-key-of:{path}")),
         ];
         let (host, method, body) = (visitor.host, method.clone(), body.map(Value::to_string));
         async move {

@@ -96,8 +96,8 @@ fn secrets_in(text: &str) -> Vec<&str> {
     }
     for (at, _) in text.match_indices(concat!("-----", "BEGIN ")) {
         let line = text[at..].lines().next().unwrap_or_default();
-        if line.contains("PRIVATE KEY") {
-            found.push(line);
+        if let Some(end) = line.find("PRIVATE KEY-----") {
+            found.push(&line[..end + "PRIVATE KEY-----".len()]);
         }
     }
     found
@@ -132,9 +132,9 @@ fn no_secret_is_in_the_tree() {
 #[test]
 fn secrets_are_known_by_their_shape() {
     let live = format!("sk_{}_{}", "live", "51HqLyjWDabc");
-    let pem = format!("-----{} RSA PRIVATE KEY-----\n", "BEGIN");
+    let pem = format!("-----{} RSA PRIVATE KEY-----", "BEGIN");
     let amazon = format!("AK{}", "IAIOSFODNN7EXAMPLE");
-    for secret in [live.as_str(), pem.trim(), amazon.as_str()] {
+    for secret in [live.as_str(), pem.as_str(), amazon.as_str()] {
         assert_eq!(secrets_in(&format!("x = \"{secret}\"")), [secret]);
     }
     for harmless in [
@@ -183,7 +183,7 @@ fn workflows_have_no_more_rights_than_they_need() {
     let workflows: Vec<_> = texts.iter().filter(|(file, _)| file.starts_with(".github/workflows/")).collect();
     assert!(workflows.len() >= 2);
     for (file, text) in workflows {
-        assert!(text.contains("\npermissions:\n"), "{file} says what it may do");
+        assert!(text.contains("\npermissions:"), "{file} says what it may do");
         assert!(!text.contains("pull_request_target") && !text.contains("write-all"), "{file}");
         for action in
             text.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("uses: "))
