@@ -209,9 +209,9 @@ pub fn idempotency_key(text: &str) -> Result<String, Flaw> {
 }
 
 /// A token as mails carry them. Whether it is a live one is asked elsewhere; one of another form cannot be.
-pub fn mail_token(text: &str) -> Result<String, Flaw> {
+pub fn mail_token(text: &str) -> Result<SecretString, Flaw> {
     if (1..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(text.to_owned())
+        Ok(SecretString::from(text))
     } else {
         Err("must be 1 to 512 visible ASCII characters".into())
     }

@@ -196,7 +196,7 @@ async fn no_parameter_of_any_path_or_query_makes_an_endpoint_fail_inside() {
             }
             for parameter in operation["parameters"].as_array().unwrap() {
                 if parameter["in"] == "query" {
-                    let path = endpoint.path.replace('{', "").replace('}', "");
+                    let path = endpoint.path.replace(['{', '}'], "");
                     let path = format!("{path}?{}={hostile}", parameter["name"].as_str().unwrap());
                     all.push(Sent { method: method(), path, body: body() });
                 }
@@ -235,7 +235,7 @@ async fn hostile_headers_are_refused_or_mean_nothing() {
         shop.send(0, Method::GET, DEMO, "/api/auth/me", &headers, None).await.status.as_u16()
     };
     for cookies in [&[two.as_str()][..], &[visitor.cookie.as_str(), "session=other"]] {
-        assert!([200, 401].contains(&me(cookies).await), "{cookies:?}");
+        assert_eq!(me(cookies).await, 200, "{cookies:?}");
     }
     let flood = format!("{}session=x", "session=y; ".repeat(500));
     for cookie in [

@@ -56,7 +56,7 @@ async fn of_all(
     times: usize,
 ) -> Vec<Vec<Answer>> {
     let ask = |visitor: &Visitor| {
-        let headers = vec![
+        let headers = [
             ("content-type".to_owned(), "application/json".to_owned()),
             ("cookie".to_owned(), visitor.cookie.clone()),
             ("idempotency-key".to_owned(), format!("the-same-key-of:{path}")),

@@ -64,7 +64,7 @@ impl Shop {
         let folder = installation.folder.path();
         std::fs::create_dir(folder.join("stripe")).unwrap();
         let settings = StandInConfig::new(
-            &folder.join("stripe"),
+            folder.join("stripe"),
             stripe_key.as_str().into(),
             webhook_secret.as_str().into(),
         );

@@ -22,8 +22,8 @@ pub(super) async fn note(state: &web::Data<State>, tenant: &Tenant, client: Clie
     if !standing.allowed {
         metrics::counter!("licence_guesses_total").increment(1);
     } else if standing.remaining == 0 {
-        // Told once, when the last tolerated one was asked for; how it goes on, the figures tell. The address stands
-        // in the proxy's log under the request's id.
+        // Told once, when the last tolerated one was asked for; how it goes on, the figures tell. Where it came
+        // from stands in the proxy's log, under the request's id.
         tracing::warn!(
             tenant = tenant.slug,
             keys = standing.policy.limit,
