@@ -38,9 +38,9 @@ const STRIPE_KEY: &str = "sk_test_harness";
 const WEBHOOK_SECRET: &str = "whsec_harness";
 
 const SEED: &str = "
-    INSERT INTO tenants (id, slug, name, active, created_at) VALUES
-        ('00000000-0000-7000-8000-000000000001', 'demo', 'Demo', true, now()),
-        ('00000000-0000-7000-8000-000000000002', 'acme', 'Acme', true, now());
+    INSERT INTO tenants (id, slug, name, active, return_origins, created_at) VALUES
+        ('00000000-0000-7000-8000-000000000001', 'demo', 'Demo', true, '{https://shop.example}', now()),
+        ('00000000-0000-7000-8000-000000000002', 'acme', 'Acme', true, '{https://shop.example}', now());
     INSERT INTO tenant_domains (tenant_id, id, host, created_at) VALUES
         ('00000000-0000-7000-8000-000000000001', gen_random_uuid(), 'demo.test', now()),
         ('00000000-0000-7000-8000-000000000002', gen_random_uuid(), 'acme.test', now());
