@@ -170,7 +170,8 @@ impl Application {
                 .wrap(from_fn(move |request, next: Next<BoxBody>| observe(state.clone(), request, next)));
             edge::wrap(routed, settings)
         };
-        let (server, address) = listener::listen(wanted, threads, limits, application)
+        let strict = settings.strict_transport;
+        let (server, address) = listener::listen(wanted, threads, limits, strict, application)
             .map_err(|error| ServeError::Listen { address: wanted, error })?;
         Ok(Self { server, address, state, mailer })
     }

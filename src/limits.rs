@@ -17,6 +17,8 @@ pub struct Limits {
     pub request_head: Duration,
     /// An idle connection.
     pub keep_alive: Duration,
+    /// A client that takes nothing of its answer.
+    pub answer_taken: Duration,
     /// A client that does not take the end of its connection, or still sends what was refused.
     pub disconnect: Duration,
     /// How long `/ready` says no before connections are refused, so that a load balancer can turn away first.
@@ -35,6 +37,8 @@ impl Default for Limits {
             request_head: Duration::from_secs(5),
             // Longer than the 60 s after which common proxies drop their side: they must not reuse a closing one.
             keep_alive: Duration::from_secs(75),
+            // A phone in a tunnel comes back within that.
+            answer_taken: Duration::from_secs(30),
             disconnect: Duration::from_secs(2),
             shutdown_notice: Duration::from_millis(500),
             // With the notice before and the outbox after it, all is over within ten seconds.

@@ -14,7 +14,7 @@ use actix_web::dev::{AppConfig, Server};
 use actix_web::rt::net::TcpStream;
 use tokio::net::TcpSocket;
 
-use crate::layers::wire::Wire;
+use crate::layers::wire::{Wire, WireSettings};
 use crate::limits::Limits;
 
 /// Connections that may wait to be taken.
@@ -26,6 +26,7 @@ pub fn listen<A, F>(
     address: SocketAddr,
     threads: usize,
     limits: Limits,
+    strict_transport: bool,
     application: A,
 ) -> io::Result<(Server, SocketAddr)>
 where
@@ -44,6 +45,7 @@ where
     let bound = listener.local_addr()?;
     let server =
         Server::build().workers(threads).shutdown_timeout(limits.shutdown.as_secs()).disable_signals();
+    let wire = WireSettings { patience: limits.answer_taken, strict_transport };
     let stopping = server.graceful_shutdown_signal();
     let server = server.listen("http", listener, move || {
         let stopping = stopping.clone();
@@ -58,11 +60,11 @@ where
             .client_disconnect_timeout(limits.disconnect)
             .local_addr(bound)
             .finish(service);
-        fn_service(|stream: TcpStream| async move {
+        fn_service(move |stream: TcpStream| async move {
             let peer = stream.peer_addr().ok();
             // Answers are written whole; waiting to fill a packet only delays them. Not vital where it fails.
             let _ = stream.set_nodelay(true);
-            Ok((Wire::new(stream), Protocol::Http1, peer))
+            Ok((Wire::new(stream, wire), Protocol::Http1, peer))
         })
         .and_then(http)
     })?;

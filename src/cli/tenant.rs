@@ -47,6 +47,21 @@ enum TenantCommand {
     /// Give a tenant one more host
     #[command(after_help = "Example:\n  primetech tenant add-domain acme www.acme.com")]
     AddDomain(DomainArguments),
+    /// Let checkouts send their customers back to a site beyond the tenant's hosts and the front end
+    #[command(after_help = "Example:\n  primetech tenant allow-origin acme https://www.acme.com\n\n\
+                      A checkout whose successUrl or cancelUrl leads elsewhere is refused.")]
+    AllowOrigin(OriginArguments),
+    /// Let them no more
+    #[command(after_help = "Example:\n  primetech tenant disallow-origin acme https://www.acme.com")]
+    DisallowOrigin(OriginArguments),
+}
+
+#[derive(Args)]
+struct OriginArguments {
+    /// The tenant's short name
+    slug: String,
+    /// The site: scheme, host, and a port where it is not the usual one
+    origin: String,
 }
 
 #[derive(Args)]
@@ -95,6 +110,8 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
             TenantCommand::Activate(SlugArgument { slug }) => set_active(&slug, true).await,
             TenantCommand::Deactivate(SlugArgument { slug }) => set_active(&slug, false).await,
             TenantCommand::AddDomain(DomainArguments { slug, host }) => add_domain(&slug, &host).await,
+            TenantCommand::AllowOrigin(arguments) => set_origin(&arguments, true).await,
+            TenantCommand::DisallowOrigin(arguments) => set_origin(&arguments, false).await,
         }
     })
 }
@@ -169,12 +186,31 @@ async fn add_domain(slug: &str, named: &str) -> Result<Reply, Failure> {
     Ok(Reply::new(&Changed { tenant: &tenant, changed }, text(&tenant))?.note(note))
 }
 
+async fn set_origin(arguments: &OriginArguments, allowed: bool) -> Result<Reply, Failure> {
+    let mut checks = Checks::new();
+    let origin = checks.value("<ORIGIN>", &arguments.origin, rules::web_origin);
+    let origin = checks.finish(origin)?;
+    let mut workplace = Workplace::open_to_write_tenants().await?;
+    let now = workplace.now();
+    let slug = &arguments.slug;
+    let (tenant, changed) =
+        registry::set_return_origin(&mut workplace.owner, now, slug, &origin, allowed).await?;
+    let note = match (allowed, changed) {
+        (true, true) => format!("checkouts of {slug} may lead back to {origin} now"),
+        (true, false) => format!("checkouts of {slug} may lead back to {origin} already"),
+        (false, true) => format!("checkouts of {slug} may lead back to {origin} no more"),
+        (false, false) => format!("checkouts of {slug} might not lead back to {origin} before"),
+    };
+    Ok(Reply::new(&Changed { tenant: &tenant, changed }, text(&tenant))?.note(note))
+}
+
 fn text(tenant: &TenantRecord) -> String {
     Record::new()
         .with("slug", &tenant.slug)
         .with("name", &tenant.name)
         .with("active", yes_or_no(tenant.active))
         .with("hosts", tenant.domains.join(", "))
+        .with("return origins", tenant.return_origins.join(", "))
         .with("address", tenant.address.join(", "))
         .with("id", tenant.id.to_string())
         .with("created", time(tenant.created_at))

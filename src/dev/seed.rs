@@ -61,6 +61,9 @@ const SHOPS: &[Shop] = &[
     },
 ];
 
+/// What the documentation's examples send customers back to, beside the shops themselves.
+const RETURN_ORIGINS: &[&str] = &["https://example.com", "https://shop.example"];
+
 const fn product(
     sku: &'static str,
     kind: &'static str,
@@ -98,14 +101,17 @@ async fn seed_shop(
     now: DateTime<Utc>,
 ) -> Result<(), DevError> {
     let tenant_id = random::row_id(now);
-    sqlx::query("INSERT INTO tenants (id, slug, name, address, created_at) VALUES ($1, $2, $3, $4, $5)")
-        .bind(tenant_id)
-        .bind(shop.slug)
-        .bind(shop.name)
-        .bind(shop.address)
-        .bind(now)
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO tenants (id, slug, name, address, return_origins, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(tenant_id)
+    .bind(shop.slug)
+    .bind(shop.name)
+    .bind(shop.address)
+    .bind(RETURN_ORIGINS)
+    .bind(now)
+    .execute(&mut *connection)
+    .await?;
     for host in shop.hosts {
         sqlx::query("INSERT INTO tenant_domains (tenant_id, id, host, created_at) VALUES ($1, $2, $3, $4)")
             .bind(tenant_id)

@@ -179,6 +179,17 @@ pub fn web_url(text: &str) -> Result<Url, Flaw> {
     if fits { Ok(url) } else { Err(flaw()) }
 }
 
+/// A web origin: scheme, host, and a port that is not the scheme's own. Given as browsers serialise it.
+pub fn web_origin(text: &str) -> Result<String, Flaw> {
+    let flaw = || Flaw::from("must be a scheme and a host, as in https://www.example.com, without a path");
+    let url = web_url(text).map_err(|_| flaw())?;
+    if url.path() == "/" && url.query().is_none() && url.fragment().is_none() {
+        Ok(url.origin().ascii_serialization())
+    } else {
+        Err(flaw())
+    }
+}
+
 /// How many rows a page of a list has.
 pub fn page_limit(text: &str) -> Result<u32, Flaw> {
     let digits_only = !text.is_empty() && text.len() <= 3 && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -198,9 +209,9 @@ pub fn idempotency_key(text: &str) -> Result<String, Flaw> {
 }
 
 /// A token as mails carry them. Whether it is a live one is asked elsewhere; one of another form cannot be.
-pub fn mail_token(text: &str) -> Result<String, Flaw> {
+pub fn mail_token(text: &str) -> Result<SecretString, Flaw> {
     if (1..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(text.to_owned())
+        Ok(SecretString::from(text))
     } else {
         Err("must be 1 to 512 visible ASCII characters".into())
     }

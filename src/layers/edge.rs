@@ -20,7 +20,7 @@ use futures_util::FutureExt;
 
 use super::canonical;
 use super::facts::{Facts, REQUEST_ID};
-use super::security_headers;
+use super::{security_headers, unread};
 use crate::error::{ApiError, Code};
 use crate::metrics::{self, InFlight};
 
@@ -48,11 +48,12 @@ where
     F: ServiceFactory<Request, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody + 'static,
 {
-    apply_fn_factory(application, move |request: Request, service: &F::Service| {
+    apply_fn_factory(application, move |mut request: Request, service: &F::Service| {
         let method = request.method().clone();
         let path_is_api = is_api(request.path());
         let facts = Facts::of(&method, request.headers());
         request.extensions_mut().insert(Rc::clone(&facts));
+        let unread = unread::hold(&mut request);
         let called =
             facts.spans().in_scope(|| panic::catch_unwind(AssertUnwindSafe(|| service.call(request))));
         let in_flight = InFlight::begin();
@@ -77,7 +78,10 @@ where
             metrics::answered(&method, facts.route(), response.status(), took);
             facts.spans().answered(response.status());
             log(&method, &facts, &response, took);
-            Ok(response.into())
+            Ok(match unread {
+                Some(unread) => unread.until_sent(response.into()),
+                None => response.into(),
+            })
         })
     })
 }

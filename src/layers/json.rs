@@ -1,5 +1,6 @@
 //! The body of every call but a webhook: JSON, bounded, parsed once.
 
+use std::fmt;
 use std::rc::Rc;
 
 use actix_web::Error;
@@ -15,13 +16,22 @@ use crate::app::State;
 use crate::error::{ApiError, Code};
 
 /// The body as it was received. Kept in the request's extensions; read through [`crate::input::Input`].
-#[derive(Debug)]
 pub enum ReceivedBody {
     None {
         /// A content type other than JSON's was declared.
         declared_otherwise: bool,
     },
     Json(Value),
+}
+
+/// Bodies hold passwords, keys and addresses: `Debug` does not print them.
+impl fmt::Debug for ReceivedBody {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::None { .. } => "ReceivedBody(none)",
+            Self::Json(_) => "ReceivedBody(…)",
+        })
+    }
 }
 
 impl Default for ReceivedBody {

@@ -1,7 +1,8 @@
 //! What every request passes through, in the locked order.
 //!
 //! Around everything, [`edge`]: the request's id, the access log line, the catching of panics, the whole request's
-//! timeout, the canonical error and the security headers; beneath it [`wire`], for what never becomes a request. Then,
+//! timeout, the canonical error and the security headers; beneath it [`wire`], for what never becomes a request, and beside it
+//! [`unread`], for bodies that nobody wants any more. Then,
 //! for everything under `/api`:
 //!
 //! 1. [`tenant`]: the host names the tenant. Cross-origin headers ([`origin`]) follow at once, since they depend on
@@ -32,6 +33,7 @@ pub mod raw_body;
 mod security_headers;
 pub mod session;
 pub mod tenant;
+mod unread;
 pub mod wire;
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};

@@ -1,4 +1,5 @@
-//! Which other sites' pages may call: the tenant's own domains and the front end's, and no others.
+//! Which other sites' pages may call: the tenant's own domains and the front end's, and no others; and where
+//! else than to those a customer may be sent back to.
 
 use std::sync::Arc;
 
@@ -90,8 +91,21 @@ pub(super) fn is_foreign(state: &State, request: &ServiceRequest) -> bool {
     let extensions = request.extensions();
     let domains = extensions.get::<Arc<Tenant>>().map_or(&[][..], |tenant| &tenant.domains);
     let own = extensions.get::<host::RequestHost>().is_some_and(|own| own.0 == origin_host);
-    let front_end = host_of(state.config.app_base_url.as_str()).is_some_and(|host| host == origin_host);
-    !(own || front_end || domains.contains(&origin_host))
+    !(own || is_front_end(state, &origin_host) || domains.contains(&origin_host))
+}
+
+fn is_front_end(state: &State, host: &str) -> bool {
+    host_of(state.config.app_base_url.as_str()).is_some_and(|front_end| front_end == host)
+}
+
+/// Whether a customer may be sent to `url` after a checkout: to the tenant's own hosts, the front end, or an origin
+/// that the operator allowed the tenant. Anywhere else, a link to the shop could end at a stranger's page.
+pub(crate) fn may_return_to(state: &State, tenant: &Tenant, url: &Url) -> bool {
+    let is_own = url
+        .host_str()
+        .and_then(host::fold)
+        .is_some_and(|host| tenant.domains.contains(&host) || is_front_end(state, &host));
+    is_own || tenant.return_origins.contains(&url.origin().ascii_serialization())
 }
 
 /// The host of a web origin, folded as tenants' domains are.

@@ -1,4 +1,5 @@
-//! The connection itself, below HTTP: makes canonical what the HTTP library answers on its own.
+//! The connection itself, below HTTP: makes canonical what the HTTP library answers on its own, and bounds how long a
+//! client may leave an answer untaken.
 //!
 //! A head that is no HTTP, has no host, is too large or takes too long never becomes a request; the library then
 //! writes a status line without a body and closes. Such an answer is told from one of ours by what it lacks: all of
@@ -7,13 +8,17 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderMap;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{Buf, BytesMut};
 use primetech_actors::random;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
+use super::security_headers;
 use crate::error::{ApiError, Code};
 
 /// A connection of a client.
@@ -23,17 +28,51 @@ pub struct Wire {
     replaced: BytesMut,
     /// Whether the client has sent anything at all.
     spoken_to: bool,
+    settings: WireSettings,
+    /// Runs while the client takes nothing of what is sent.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+/// What connections are held to.
+#[derive(Debug, Clone, Copy)]
+pub struct WireSettings {
+    /// How long a client may take nothing of an answer. One that reads on, however slowly, is waited for.
+    pub patience: Duration,
+    /// Browsers are told to come back over TLS only.
+    pub strict_transport: bool,
 }
 
 impl Wire {
-    pub fn new(stream: TcpStream) -> Self {
-        Self { stream, replaced: BytesMut::new(), spoken_to: false }
+    pub fn new(stream: TcpStream, settings: WireSettings) -> Self {
+        Self { stream, replaced: BytesMut::new(), spoken_to: false, settings, stalled: None }
+    }
+
+    /// Ends the waiting for a client that takes nothing: it would hold its answer in memory for as long as it likes.
+    fn bounded<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = self.settings.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        match stalled.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, buffer);
+        self.bounded(context, written)
     }
 
     /// Sends what was replaced.
     fn poll_replaced(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.replaced.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.replaced))?;
+            let rest = self.replaced.split();
+            let sent = self.poll_send(context, &rest);
+            self.replaced = rest;
+            let written = ready!(sent)?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -64,12 +103,13 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_replaced(context))?;
         let Some((at, status)) = bare_refusal(buffer) else {
-            return Pin::new(&mut self.stream).poll_write(context, buffer);
+            return self.poll_send(context, buffer);
         };
         self.replaced.extend_from_slice(&buffer[..at]);
         // To a connection that was opened in advance and not used, an answer would be one to the next request.
         if self.spoken_to {
-            self.replaced.extend_from_slice(canonical(status).as_bytes());
+            let refusal = canonical(status, self.settings.strict_transport);
+            self.replaced.extend_from_slice(refusal.as_bytes());
         }
         // Taken as a whole, whether or not all of it can be sent at once.
         match self.poll_replaced(context) {
@@ -109,7 +149,7 @@ fn bare_refusal(buffer: &[u8]) -> Option<(usize, StatusCode)> {
     (is_bare && (status.is_client_error() || status.is_server_error())).then_some((at, status))
 }
 
-fn canonical(status: StatusCode) -> String {
+fn canonical(status: StatusCode, strict_transport: bool) -> String {
     let error = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
             ApiError::new(Code::PayloadTooLarge).message("The request's head is too large.")
@@ -125,9 +165,16 @@ fn canonical(status: StatusCode) -> String {
     let id = random::opaque_id().to_string();
     let body = error.body(&id);
     let status = error.code().status();
+    let mut headers = HeaderMap::new();
+    // Its path is not known: it is taken for one of the API.
+    security_headers::add(&mut headers, true, strict_transport);
+    let headers: String = headers
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{name}: {}\r\n", value.to_str().ok()?)))
+        .collect();
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\
-         x-request-id: {id}\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n\r\n{body}",
+         x-request-id: {id}\r\n{headers}\r\n{body}",
         body.len()
     )
 }

@@ -79,6 +79,11 @@ fn describe() {
     describe_histogram!("batch_commit_seconds", Unit::Seconds, "How long commits took");
     describe_counter!("batch_refused_total", "Requests refused because an actor's queue was full");
     describe_counter!("batch_isolated_total", "Batches done again one by one because one of them failed");
+    describe_counter!("licence_unknown_keys_total", "Calls that named a licence key that nobody has");
+    describe_counter!(
+        "licence_guesses_total",
+        "The same, beyond the 20 in 15 minutes of one address that mistyping explains"
+    );
     describe_counter!("activation_refusals_total", "Activations refused, by reason");
     describe_counter!("webhook_events_failed_total", "Provider events that failed");
     describe_gauge!("webhook_events_failed", "Stored provider events that failed and were not run again");
@@ -111,6 +116,8 @@ fn describe() {
 /// Shows what hardly ever happens from the start on: the first time is a rise only from a zero that was seen before.
 fn begin_at_zero() {
     counter!("webhook_events_failed_total").increment(0);
+    counter!("licence_unknown_keys_total").increment(0);
+    counter!("licence_guesses_total").increment(0);
     for dead in ["true", "false"] {
         counter!("outbox_failures_total", "dead" => dead).increment(0);
     }

@@ -16,6 +16,7 @@ mod log;
 mod shared;
 mod subject;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,10 @@ pub use subject::Subject;
 const QUARTER_OF_AN_HOUR: Duration = Duration::from_secs(15 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Unknown licence keys of one address in a quarter of an hour that are put down to mistyping. An office behind one
+/// address mistypes less; whoever guesses asks for more within a second.
+const TOLERATED_GUESSES: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
 /// What is counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bucket {
@@ -42,6 +47,8 @@ pub enum Bucket {
     LoginFailures,
     /// Licence calls: by address.
     Licences,
+    /// Licence keys asked for that nobody has: by address. Watched, never refused.
+    UnknownLicences,
     /// What payment providers send: by address.
     Webhooks,
     /// Every other call: by address.
@@ -49,7 +56,8 @@ pub enum Bucket {
 }
 
 impl Bucket {
-    pub const ALL: [Self; 5] = [Self::Auth, Self::LoginFailures, Self::Licences, Self::Webhooks, Self::Other];
+    pub const ALL: [Self; 6] =
+        [Self::Auth, Self::LoginFailures, Self::Licences, Self::UnknownLicences, Self::Webhooks, Self::Other];
 
     /// As clients and operators read it.
     pub fn name(self) -> &'static str {
@@ -57,6 +65,7 @@ impl Bucket {
             Self::Auth => "auth",
             Self::LoginFailures => "login-failures",
             Self::Licences => "licences",
+            Self::UnknownLicences => "unknown-licences",
             Self::Webhooks => "webhooks",
             Self::Other => "other",
         }
@@ -92,6 +101,7 @@ impl Policy {
             Bucket::Auth => (limits.auth, QUARTER_OF_AN_HOUR),
             Bucket::LoginFailures => (limits.login_failures, QUARTER_OF_AN_HOUR),
             Bucket::Licences => (limits.licences, MINUTE),
+            Bucket::UnknownLicences => (TOLERATED_GUESSES, QUARTER_OF_AN_HOUR),
             Bucket::Webhooks => (limits.webhooks, MINUTE),
             Bucket::Other => (limits.other, MINUTE),
         };

@@ -11,7 +11,8 @@ mod statements;
 use std::io::IsTerminal;
 use std::panic;
 
-use tracing::Subscriber;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
@@ -83,10 +84,17 @@ where
 {
     if environment == Environment::Production {
         let lines = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(true);
-        lines.with_writer(std::io::stderr).boxed()
+        lines.with_writer(std::io::stderr).with_filter(filter_fn(keeps_to_itself)).boxed()
     } else {
-        fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).boxed()
+        let lines = fmt::layer().with_ansi(std::io::stderr().is_terminal());
+        lines.with_writer(std::io::stderr).with_filter(filter_fn(keeps_to_itself)).boxed()
     }
+}
+
+/// The store's client, told to say all, says whose key it signs with and what it signs. It is not let, whatever RUST_LOG
+/// says.
+fn keeps_to_itself(event: &Metadata<'_>) -> bool {
+    !event.target().starts_with("aws_") || *event.level() <= Level::INFO
 }
 
 /// A panic's place goes to the log, within the span of the request that it ended.

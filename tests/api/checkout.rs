@@ -210,6 +210,7 @@ async fn the_provider_is_told_whose_order_it_is_and_where_to_go_back_to() {
         assert!(session[name].as_str().unwrap().starts_with("https://front.example/"), "{session}");
     }
     let (success, cancel) = ("https://shop.example/thanks?a=b", "http://localhost:3000/cart");
+    shop.allow_origins("acme", &["https://shop.example", "http://localhost:3000"]).await;
     let body = json!({"items": items, "successUrl": success, "cancelUrl": cancel});
     let started = shop.post_as(0, &buyer, "/api/checkout/start", &body).await.expect(201).json();
     let session = shop.provider_session(&started).await;

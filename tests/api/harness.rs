@@ -39,9 +39,9 @@ const STRIPE_KEY: &str = "sk_test_harness";
 const WEBHOOK_SECRET: &str = "whsec_harness";
 
 const SEED: &str = "
-    INSERT INTO tenants (id, slug, name, active, created_at) VALUES
-        ('00000000-0000-7000-8000-000000000001', 'demo', 'Demo', true, now()),
-        ('00000000-0000-7000-8000-000000000002', 'acme', 'Acme', true, now());
+    INSERT INTO tenants (id, slug, name, active, return_origins, created_at) VALUES
+        ('00000000-0000-7000-8000-000000000001', 'demo', 'Demo', true, '{https://shop.example}', now()),
+        ('00000000-0000-7000-8000-000000000002', 'acme', 'Acme', true, '{https://shop.example}', now());
     INSERT INTO tenant_domains (tenant_id, id, host, created_at) VALUES
         ('00000000-0000-7000-8000-000000000001', gen_random_uuid(), 'demo.test', now()),
         ('00000000-0000-7000-8000-000000000002', gen_random_uuid(), 'acme.test', now());
@@ -186,6 +186,11 @@ impl Shop {
         }
     }
 
+    /// Ends all instances; what they wrote is left.
+    pub fn stop(&mut self) {
+        self.instances.clear();
+    }
+
     pub async fn send(
         &self,
         instance: usize,
@@ -249,6 +254,26 @@ impl Shop {
 
     pub async fn check_out(&self, visitor: &Visitor, items: Value) -> Value {
         self.post_as(0, visitor, "/api/checkout/start", &json!({"items": items})).await.expect(201).json()
+    }
+
+    /// As the operator does, once every instance has dropped what it knew of the tenant.
+    pub async fn allow_origins(&self, slug: &str, origins: &[&str]) {
+        let host = format!("{slug}.test");
+        let body = json!({"items": [], "successUrl": format!("{}/", origins[0])});
+        sqlx::query("UPDATE tenants SET return_origins = $2 WHERE slug = $1")
+            .bind(slug)
+            .bind(origins)
+            .execute(&self.pool)
+            .await
+            .unwrap();
+        let visitor = self.register(if host == DEMO { DEMO } else { ACME }).await;
+        for instance in 0..self.instances.len() {
+            let known = async || {
+                let answer = self.post_as(instance, &visitor, "/api/checkout/start", &body).await;
+                answer.faulty_fields() == ["items"]
+            };
+            until("the origins are allowed", known).await;
+        }
     }
 
     /// A paid order of one unit, and its licence's key.

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use crate::harness::{ACME, Answer, DEMO, Shop, Visitor, token_in, until};
 
 /// What the other tenant has, and in its place what nobody has, by the name under which a client sends it.
-struct Known(BTreeMap<&'static str, (String, String)>);
+pub struct Known(pub BTreeMap<&'static str, (String, String)>);
 
 impl Known {
     /// Values as they are sent: of each name that is known, the one or the other.
-    fn fill(&self, example: &Value, theirs: bool) -> Value {
+    pub fn fill(&self, example: &Value, theirs: bool) -> Value {
         match example {
             Value::Object(object) => object
                 .iter()
@@ -31,7 +31,7 @@ impl Known {
         }
     }
 
-    fn path(&self, endpoint: &Endpoint, operation: &Value, theirs: bool) -> String {
+    pub fn path(&self, endpoint: &Endpoint, operation: &Value, theirs: bool) -> String {
         let of = |name: &str| {
             let (other, nobodys) =
                 self.0.get(name).unwrap_or_else(|| panic!("{}: what is another's {name}?", endpoint.path));
@@ -53,7 +53,7 @@ impl Known {
     }
 
     /// The answer without what has to differ: its request's id, what was asked for, and what was made just now.
-    fn leveled(&self, answer: &Answer) -> (u16, Value) {
+    pub fn leveled(&self, answer: &Answer) -> (u16, Value) {
         let mut text = answer.text.clone();
         for (other, nobodys) in self.0.values() {
             text = text.replace(other.as_str(), "…").replace(nobodys.as_str(), "…");
@@ -71,7 +71,7 @@ impl Known {
     }
 }
 
-async fn call(
+pub async fn call(
     shop: &Shop,
     endpoint: &Endpoint,
     host: &str,
@@ -86,7 +86,7 @@ async fn call(
 }
 
 /// A tenant with something of everything.
-async fn furnish(shop: &Shop) -> (Visitor, Known) {
+pub async fn furnish(shop: &Shop) -> (Visitor, Known) {
     let release = shop.publish("demo", "icons", "1.0", "icons").await;
     shop.execute(
         "INSERT INTO products (tenant_id, id, sku, kind, name, unit_amount, currency, created_at, updated_at)
@@ -128,7 +128,7 @@ async fn furnish(shop: &Shop) -> (Visitor, Known) {
 }
 
 /// All rows of a tenant, as one hash for each table.
-async fn rows_of(shop: &Shop, slug: &str) -> BTreeMap<String, String> {
+pub async fn rows_of(shop: &Shop, slug: &str) -> BTreeMap<String, String> {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT table_name::text FROM information_schema.columns
          WHERE table_schema = 'public' AND column_name = 'tenant_id' ORDER BY 1",

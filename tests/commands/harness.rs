@@ -160,18 +160,31 @@ impl Installation {
     }
 
     pub fn serve_beside(&self, stripe: &str) -> Serving {
+        self.serve_logging(stripe, &[], |_| ())
+    }
+
+    /// With variables in place of the usual ones; each line that it logs is told.
+    pub fn serve_logging(
+        &self,
+        stripe: &str,
+        changes: &[(&'static str, String)],
+        tell: impl Fn(String) + Send + 'static,
+    ) -> Serving {
         let mut program = self.program();
-        program.arg("serve").envs(self.variables(stripe)).stdin(Stdio::null()).stderr(Stdio::piped());
+        program.arg("serve").envs(self.variables(stripe)).envs(changes.iter().cloned());
+        program.stdin(Stdio::null()).stderr(Stdio::piped());
         let mut process = program.spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let address = loop {
             let line = lines.next().expect("it serves").unwrap();
-            if let Some((_, address)) = line.split_once("address=") {
-                break address.trim().to_owned();
+            let address = line.split_once("address=").map(|(_, address)| address.trim().to_owned());
+            tell(line);
+            if let Some(address) = address.filter(|address| address.parse::<std::net::SocketAddr>().is_ok()) {
+                break address;
             }
         };
         // Read on, so that it never waits for a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(tell));
         Serving { process, address, http: reqwest::Client::new() }
     }
 }

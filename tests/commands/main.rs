@@ -9,6 +9,7 @@ mod doctor;
 mod events;
 mod form;
 mod harness;
+mod logs;
 mod reconcile;
 mod releases;
 mod shop;

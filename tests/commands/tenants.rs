@@ -84,6 +84,52 @@ async fn a_host_belongs_to_one_tenant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn checkouts_may_lead_back_to_what_the_operator_allows() {
+    let installation = Installation::new().await;
+    installation.with_two_tenants().await;
+    let allowed = installation.json("tenant allow-origin acme HTTPS://WWW.Acme.Example:443/");
+    assert_eq!(
+        allowed["returnOrigins"],
+        serde_json::json!(["https://www.acme.example"]),
+        "as browsers write it"
+    );
+    assert_eq!(allowed["changed"], true);
+    assert_eq!(installation.json("tenant allow-origin acme https://www.acme.example")["changed"], false);
+    installation.json("tenant allow-origin acme http://localhost:5173");
+    let listed = installation.json("tenant list");
+    let origins = |slug: &str| {
+        let tenants = listed.as_array().unwrap();
+        tenants.iter().find(|tenant| tenant["slug"] == slug).unwrap()["returnOrigins"].clone()
+    };
+    assert_eq!(origins("acme"), serde_json::json!(["http://localhost:5173", "https://www.acme.example"]));
+    assert_eq!(origins("other"), serde_json::json!([]));
+    let left = installation.json("tenant disallow-origin acme https://www.acme.example");
+    assert_eq!(left["returnOrigins"], serde_json::json!(["http://localhost:5173"]));
+    assert_eq!(installation.json("tenant disallow-origin acme https://www.acme.example")["changed"], false);
+    for wrong in [
+        "www.acme.example",
+        "https://a.example/path",
+        "https://a.example?x",
+        "ftp://a.example",
+        "https://u@a.example",
+        "*",
+    ] {
+        let line = format!("tenant allow-origin acme {wrong}");
+        installation.run(&line).refused(2, &["<ORIGIN> must be a scheme and a host"]);
+    }
+    installation
+        .run("tenant allow-origin nobody https://a.example")
+        .refused(1, &["there is no tenant nobody"]);
+    installation
+        .execute("UPDATE tenants SET return_origins = ARRAY(SELECT 'https://o' || n || '.example' FROM generate_series(1, 50) n)")
+        .await;
+    installation.run("tenant allow-origin acme https://a.example").refused(1, &["at most 50"]);
+    let entries =
+        "SELECT count(*) FROM audit_log WHERE action LIKE 'tenant.return_origin_%' AND actor LIKE 'cli:%'";
+    assert_eq!(installation.count(entries).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_serving_process_follows_each_change_of_a_tenant() {
     let installation = Installation::new().await;
     installation.with_two_tenants().await;

@@ -17,5 +17,6 @@ mod rate_limits;
 mod redis;
 #[cfg(unix)]
 mod shared_limits;
+mod smuggling;
 mod table;
 mod tenants;

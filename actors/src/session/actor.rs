@@ -142,7 +142,7 @@ impl SessionActor {
     }
 
     async fn logout(self, message: Logout) -> Result<(), Fault> {
-        let token_hash = self.secret.session_hash(&message.token);
+        let token_hash = self.secret.session_hash(message.token.expose_secret());
         let now = self.clock.now();
         self.database
             .write(&message.scope, async |tx| {
@@ -158,7 +158,7 @@ impl SessionActor {
 
     async fn verify_email(self, message: VerifyEmail) -> Result<User, TokenError> {
         let kind = MailTokenKind::VerifyEmail;
-        let token_hash = self.secret.mail_hash(kind, &message.token);
+        let token_hash = self.secret.mail_hash(kind, message.token.expose_secret());
         let now = self.clock.now();
         self.database
             .write(&message.scope, async |tx| {
@@ -204,7 +204,7 @@ impl SessionActor {
 
     async fn reset_password(self, message: ResetPassword) -> Result<(), ResetPasswordError> {
         let kind = MailTokenKind::ResetPassword;
-        let token_hash = self.secret.mail_hash(kind, &message.token);
+        let token_hash = self.secret.mail_hash(kind, message.token.expose_secret());
         let scope = message.scope;
         // Looked at first: an invented token must not buy the work of hashing.
         let now = self.clock.now();

@@ -124,7 +124,7 @@ pub struct Login {
 #[rtype(result = "Result<(), Fault>")]
 pub struct Logout {
     pub scope: TenantScope,
-    pub token: String,
+    pub token: SecretString,
     pub request_id: Option<RequestId>,
 }
 
@@ -158,7 +158,7 @@ pub enum TokenError {
 #[rtype(result = "Result<User, TokenError>")]
 pub struct VerifyEmail {
     pub scope: TenantScope,
-    pub token: String,
+    pub token: SecretString,
     pub request_id: Option<RequestId>,
 }
 
@@ -187,7 +187,7 @@ pub enum ResetPasswordError {
 #[rtype(result = "Result<(), ResetPasswordError>")]
 pub struct ResetPassword {
     pub scope: TenantScope,
-    pub token: String,
+    pub token: SecretString,
     pub password: SecretString,
     pub request_id: Option<RequestId>,
 }

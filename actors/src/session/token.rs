@@ -44,7 +44,7 @@ impl TokenSecret {
 
     /// The token with the id `token_id`. Derived, so that the outbox need not hold it until the mail is sent.
     pub fn mail_token(&self, kind: MailTokenKind, token_id: Uuid) -> MailToken {
-        MailToken(BASE64_URL_SAFE_NO_PAD.encode(self.mac(kind.token_purpose(), token_id.as_bytes())))
+        MailToken(BASE64_URL_SAFE_NO_PAD.encode(self.mac(kind.token_purpose(), token_id.as_bytes())).into())
     }
 }
 
@@ -73,15 +73,15 @@ impl MailTokenKind {
 
 /// The value of the session cookie: 256 random bits.
 #[derive(Clone)]
-pub struct SessionToken(String);
+pub struct SessionToken(SecretString);
 
 impl SessionToken {
     pub(super) fn generate() -> Self {
-        Self(BASE64_URL_SAFE_NO_PAD.encode(random::token_bytes()))
+        Self(BASE64_URL_SAFE_NO_PAD.encode(random::token_bytes()).into())
     }
 
     pub fn expose(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 }
 
@@ -92,11 +92,11 @@ impl fmt::Debug for SessionToken {
 }
 
 /// The token in a mailed link.
-pub struct MailToken(String);
+pub struct MailToken(SecretString);
 
 impl MailToken {
     pub fn expose(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Tenant {
     pub name: String,
     /// Every host of the tenant, folded.
     pub domains: Vec<String>,
+    /// Further web origins that a checkout may send its customer back to.
+    pub return_origins: Vec<String>,
 }
 
 impl Tenant {
@@ -53,6 +55,7 @@ struct TenantRow {
     name: String,
     active: bool,
     domains: Vec<String>,
+    return_origins: Vec<String>,
 }
 
 impl TenantDirectory {
@@ -84,6 +87,7 @@ impl TenantDirectory {
                 slug: row.slug,
                 name: row.name,
                 domains: row.domains,
+                return_origins: row.return_origins,
             })),
         };
         // Unknown hosts are not kept: anyone can invent one.
@@ -101,7 +105,7 @@ impl TenantDirectory {
     }
 
     async fn load(&self, host: &str) -> Result<Option<TenantRow>, Fault> {
-        let query = "SELECT t.id, t.slug, t.name, t.active,
+        let query = "SELECT t.id, t.slug, t.name, t.active, t.return_origins,
                             ARRAY(SELECT other.host FROM tenant_domains other WHERE other.tenant_id = t.id ORDER BY other.host) AS domains
                      FROM tenant_domains d JOIN tenants t ON t.id = d.tenant_id
                      WHERE d.host = $1";

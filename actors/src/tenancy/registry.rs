@@ -28,6 +28,8 @@ pub struct TenantRecord {
     pub address: Vec<String>,
     /// Every host, folded.
     pub domains: Vec<String>,
+    /// Web origins beyond them that a checkout may send its customer back to.
+    pub return_origins: Vec<String>,
     pub created_at: DateTime<Utc>,
 }
 
@@ -47,6 +49,9 @@ pub struct NewTenant {
     pub address: Vec<String>,
 }
 
+/// As the table's constraint has it.
+const MOST_RETURN_ORIGINS: usize = 50;
+
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     #[error("there is a tenant {0} already")]
@@ -56,6 +61,8 @@ pub enum RegistryError {
     /// Hosts, each with the slug of the tenant that has it.
     #[error("{}", told(.0))]
     HostsTaken(Vec<(String, String)>),
+    #[error("a tenant has at most {MOST_RETURN_ORIGINS} further origins")]
+    TooManyOrigins,
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -72,7 +79,7 @@ macro_rules! select_tenants {
             "SELECT t.id, t.slug, t.name, t.active, t.address,
                     ARRAY(SELECT d.host FROM tenant_domains d WHERE d.tenant_id = t.id ORDER BY d.created_at, d.host)
                         AS domains,
-                    t.created_at
+                    t.return_origins, t.created_at
              FROM tenants t ",
             $which
         )
@@ -193,6 +200,46 @@ pub async fn add_domain(
                 record(tx, now, tenant.id, "tenant.domain_added", json!({ "host": host })).await?;
             }
             Ok(read(tx.connection(), slug).await?.map(|tenant| (tenant, changed)))
+        })
+        .await
+}
+
+/// Lets a tenant's checkouts send their customers back to one more web origin, or no more to it. Tells whether that
+/// changed anything.
+pub async fn set_return_origin(
+    owner: &mut OwnerConnection,
+    now: DateTime<Utc>,
+    slug: &str,
+    origin: &str,
+    allowed: bool,
+) -> Result<(TenantRecord, bool), RegistryError> {
+    owner
+        .write(async |tx| {
+            // Locked, so that of two changes at once neither is lost.
+            let locked = "SELECT id FROM tenants WHERE slug = $1 FOR UPDATE";
+            sqlx::query(locked).bind(slug).execute(tx.connection()).await?;
+            let tenant = match read(tx.connection(), slug).await? {
+                Ok(tenant) => tenant,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let mut origins = tenant.return_origins.clone();
+            origins.retain(|known| known != origin);
+            if allowed {
+                origins.push(origin.to_owned());
+            }
+            origins.sort_unstable();
+            if origins == tenant.return_origins {
+                return Ok(Ok((tenant, false)));
+            }
+            if origins.len() > MOST_RETURN_ORIGINS {
+                return Ok(Err(RegistryError::TooManyOrigins));
+            }
+            let update = "UPDATE tenants SET return_origins = $2 WHERE slug = $1";
+            sqlx::query(update).bind(slug).bind(&origins).execute(tx.connection()).await?;
+            let action =
+                if allowed { "tenant.return_origin_allowed" } else { "tenant.return_origin_disallowed" };
+            record(tx, now, tenant.id, action, json!({ "origin": origin })).await?;
+            Ok(read(tx.connection(), slug).await?.map(|tenant| (tenant, true)))
         })
         .await
 }

@@ -67,8 +67,11 @@ async fn handle(
     if let Err(refusal) = failures.check().await {
         // Guesses that were made meanwhile used up what was left. The session is known to nobody; it ends here.
         let token = logged_in.token.expose().to_owned();
-        ask(&state.actors.session, Logout { scope: tenant.scope(), token, request_id: request_id.audited() })
-            .await?;
+        ask(
+            &state.actors.session,
+            Logout { scope: tenant.scope(), token: token.into(), request_id: request_id.audited() },
+        )
+        .await?;
         return Err(refusal);
     }
     Ok(signed_in(&state, HttpResponse::Ok(), logged_in))

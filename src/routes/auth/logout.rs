@@ -34,8 +34,11 @@ async fn handle(
     request_id: RequestId,
 ) -> Result<HttpResponse, ApiError> {
     if let Some(token) = token {
-        ask(&state.actors.session, Logout { scope: tenant.scope(), token, request_id: request_id.audited() })
-            .await?;
+        ask(
+            &state.actors.session,
+            Logout { scope: tenant.scope(), token: token.into(), request_id: request_id.audited() },
+        )
+        .await?;
     }
     Ok(HttpResponse::NoContent().cookie(state.config.cookies.no_session()).finish())
 }

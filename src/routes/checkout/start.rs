@@ -21,7 +21,8 @@ use crate::error::{ApiError, Code};
 use crate::input::{Field, Input, rules};
 use crate::integrations::stripe::{CheckoutLine, NewCheckoutSession};
 use crate::layers::facts::RequestId;
-use crate::layers::permission::SignedIn;
+use crate::layers::origin::may_return_to;
+use crate::layers::permission::{CurrentTenant, SignedIn};
 use crate::openapi::Doc;
 use crate::routes::kept::kept_answer;
 use crate::routes::{Access, Endpoint};
@@ -38,6 +39,7 @@ fn doc() -> Doc {
     Doc::new("Order, and get the page to pay on")
         .about(
             "The order and its invoice are written before the payment provider is asked, at the catalogue's prices. \
+             `successUrl` and `cancelUrl` lead to the shop's own hosts, its front end, or a site that the shop allows. \
              After 502 the order stays `PENDING`, and the same Idempotency-Key tries the provider again on it.",
         )
         .idempotent()
@@ -91,6 +93,7 @@ struct Wanted {
 async fn handle(
     state: web::Data<State>,
     SignedIn(session): SignedIn,
+    CurrentTenant(tenant): CurrentTenant,
     RequestId(request_id): RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
@@ -105,6 +108,11 @@ async fn handle(
     let success_url = body.optional("successUrl", rules::web_url);
     let cancel_url = body.optional("cancelUrl", rules::web_url);
     refuse_repeated(&mut input, items.get());
+    for (name, url) in [("successUrl", &success_url), ("cancelUrl", &cancel_url)] {
+        if url.get().and_then(Option::as_ref).is_some_and(|url| !may_return_to(&state, &tenant, url)) {
+            input.fault(name, "must lead to the shop itself, its front end, or a site that it allows");
+        }
+    }
     let (key, items, success_url, cancel_url) = input.finish((key, items, success_url, cancel_url))?;
     let claim = key.map(|key| {
         let owner = format!("user:{}", session.user.id);

@@ -3,13 +3,14 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::identifiers::LicenceKey;
-use primetech_actors::licence::{Activate, Activated};
+use primetech_actors::licence::{Activate, ActivateError, Activated};
 use utoipa::ToSchema;
 
-use super::shard_key;
+use super::{guesses, shard_key};
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
+use crate::layers::address::ClientAddress;
 use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
@@ -53,6 +54,7 @@ struct ActivateBody {
 async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
+    client: ClientAddress,
     request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
@@ -62,9 +64,17 @@ async fn handle(
     let device_name = body.optional("deviceName", rules::text(1..=120));
     let (key, fingerprint, device_name) = input.finish((key, fingerprint, device_name))?;
     let actor = state.actors.licences.of(&shard_key(tenant.scope(), &key));
-    let activated =
-        ask(actor, Activate { tenant, key, fingerprint, device_name, request_id: request_id.audited() })
-            .await?;
+    let request_id = request_id.audited();
+    let wish = Activate { tenant: tenant.clone(), key, fingerprint, device_name, request_id };
+    let activated = match ask(actor, wish).await {
+        Ok(activated) => activated,
+        Err(error) => {
+            if matches!(error, ActivateError::NotFound) {
+                guesses::note(&state, &tenant, client).await;
+            }
+            return Err(error.into());
+        }
+    };
     let mut response = if activated.created { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(activated))
 }

@@ -3,14 +3,15 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::identifiers::LicenceKey;
-use primetech_actors::licence::{Deactivate, DeactivateBy};
+use primetech_actors::licence::{Deactivate, DeactivateBy, DeactivateError};
 use primetech_actors::order::Viewer;
 use utoipa::ToSchema;
 
-use super::{LicenceAnswer, shard_key};
+use super::{LicenceAnswer, guesses, shard_key};
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
+use crate::layers::address::ClientAddress;
 use crate::layers::facts::RequestId;
 use crate::layers::permission::{CurrentTenant, MaybeSignedIn};
 use crate::openapi::Doc;
@@ -43,6 +44,7 @@ async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
     MaybeSignedIn(session): MaybeSignedIn,
+    client: ClientAddress,
     request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
@@ -57,6 +59,13 @@ async fn handle(
     };
     let scope = tenant.scope();
     let actor = state.actors.licences.of(&shard_key(scope, &key));
-    let licence = ask(actor, Deactivate { scope, key, by, request_id: request_id.audited() }).await?;
-    Ok(HttpResponse::Ok().json(LicenceAnswer { licence }))
+    match ask(actor, Deactivate { scope, key, by, request_id: request_id.audited() }).await {
+        Ok(licence) => Ok(HttpResponse::Ok().json(LicenceAnswer { licence })),
+        Err(error) => {
+            if matches!(error, DeactivateError::NotFound) {
+                guesses::note(&state, &tenant, client).await;
+            }
+            Err(error.into())
+        }
+    }
 }

@@ -3,6 +3,7 @@
 pub mod activate;
 pub mod deactivate;
 pub mod get;
+mod guesses;
 pub mod keys;
 pub mod list;
 pub mod validate;

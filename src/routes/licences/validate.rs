@@ -3,13 +3,14 @@
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::identifiers::LicenceKey;
-use primetech_actors::licence::{Validate, Validated};
+use primetech_actors::licence::{Validate, Validated, ValidationCode};
 use utoipa::ToSchema;
 
-use super::shard_key;
+use super::{guesses, shard_key};
 use crate::app::State;
 use crate::error::ApiError;
 use crate::input::{Input, rules};
+use crate::layers::address::ClientAddress;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
@@ -39,6 +40,7 @@ struct ValidateBody {
 async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
+    client: ClientAddress,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let mut body = input.body()?;
@@ -48,5 +50,8 @@ async fn handle(
     let scope = tenant.scope();
     let actor = state.actors.licences.of(&shard_key(scope, &key));
     let validated = ask(actor, Validate { scope, key, fingerprint }).await?;
+    if validated.code == ValidationCode::LicenceNotFound {
+        guesses::note(&state, &tenant, client).await;
+    }
     Ok(HttpResponse::Ok().json(validated))
 }

@@ -1,0 +1,34 @@
+//! Watches for licence keys being guessed.
+//!
+//! A key is one of 36^12, so guessing finds none; that someone tries is worth knowing all the same. Each answer that no
+//! such licence exists is counted, and whoever gets more of them than mistyping explains raises the alarm: a figure
+//! that Prometheus has a rule for, and a line in the log. Neither tells the key, which may be a neighbour's real one.
+//! Nothing is refused here: that is the rate limit's.
+
+use actix_web::web;
+use primetech_actors::tenancy::Tenant;
+
+use crate::app::State;
+use crate::layers::address::ClientAddress;
+use crate::rate_limits::{Bucket, Subject};
+
+/// Notes that `client` asked for a licence that does not exist.
+pub(super) async fn note(state: &web::Data<State>, tenant: &Tenant, client: ClientAddress) {
+    metrics::counter!("licence_unknown_keys_total").increment(1);
+    let subject = Subject::Address { tenant: Some(tenant.id), address: client.0 };
+    let Some(standing) = state.rate_limiter.take(Bucket::UnknownLicences, &subject).await else {
+        return;
+    };
+    if !standing.allowed {
+        metrics::counter!("licence_guesses_total").increment(1);
+    } else if standing.remaining == 0 {
+        // Told once, when the last tolerated one was asked for; how it goes on, the figures tell. Where it came
+        // from stands in the proxy's log, under the request's id.
+        tracing::warn!(
+            tenant = tenant.slug,
+            keys = standing.policy.limit,
+            seconds = standing.policy.window.as_secs(),
+            "one address asks for licence keys that nobody has"
+        );
+    }
+}
