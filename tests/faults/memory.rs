@@ -102,7 +102,7 @@ const PRESENT: &[(&str, fn(&Told) -> &Vec<String>, &str)] = &[
         "each confirmed booking is there, under its reference",
         |told| &told.bookings,
         "SELECT count(*) FROM unnest($2::text[]) AS told (line)
-         JOIN bookings b ON b.tenant_id = $1 AND b.email || ' ' || b.bkg_ref = told.line",
+         JOIN bookings b ON b.tenant_id = $1 AND b.email || ' ' || b.ref = told.line",
     ),
 ];
 
