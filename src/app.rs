@@ -49,8 +49,9 @@ pub use crate::routes::Readiness;
 /// Connections to the database: enough to keep a commit of each actor and some reads going.
 const DATABASE_CONNECTIONS: u32 = 24;
 
-/// How long the end waits for a message that is being delivered.
-const COURIER_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the end waits for what runs besides the requests: a message that is being delivered, a lease that is given
+/// back.
+const BACKGROUND_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What every request may use. Handlers take it as `web::Data<State>`. Cheap to clone.
 #[derive(Clone)]
@@ -214,13 +215,13 @@ impl Application {
         drop(ended);
         // It has nothing left to do; a panic in it would have been one of the signals'.
         let _ = stopper.await;
-        // What is being delivered is finished; the rest of the outbox waits for the next process.
+        // What is being delivered is finished; the rest of the outbox, and of the payments to be asked about, is given
+        // back to the other processes.
         let _no_receiver = end_courier.send(true);
-        if tokio::time::timeout(COURIER_PATIENCE, courier).await.is_err() {
-            tracing::warn!("a message was being delivered at the end; it will be sent again");
+        let background = futures_util::future::join(courier, reconciler);
+        if tokio::time::timeout(BACKGROUND_PATIENCE, background).await.is_err() {
+            tracing::warn!("what was taken could not be given back; other processes take it once its lease is over");
         }
-        // A question on its way is asked again by the next process, once its lease is over.
-        reconciler.abort();
         // What it has not sealed, another process seals.
         sealer.abort();
         Ok(served?)

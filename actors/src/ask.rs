@@ -7,7 +7,8 @@ use crate::fault::Fault;
 
 /// Sends `message` and awaits the answer.
 ///
-/// A closed mailbox or a lost answer is [`Fault::OutcomeUnknown`]: the actor may have done the work before it went.
+/// A closed mailbox is [`Fault::OutcomeUnknown`]: the actor may have done the work before it went. An actor that goes on
+/// and does not answer has panicked over this message alone.
 pub async fn ask<A, M, T, E>(actor: &Addr<A>, message: M) -> Result<T, E>
 where
     A: Actor + Handler<M>,
@@ -18,6 +19,7 @@ where
 {
     match actor.send(message).await {
         Ok(answer) => answer,
+        Err(_) if actor.connected() => Err(Fault::internal("a panic while working on a message").into()),
         Err(_) => Err(Fault::OutcomeUnknown.into()),
     }
 }

@@ -127,7 +127,7 @@ impl<P: Provider> Reconciler<P> {
         Self { database, clock, webhooks, orders, provider, settings, is_away }
     }
 
-    /// Sweeps until `stop` turns true; what is being asked then is asked to its end.
+    /// Sweeps until `stop` turns true; what is being asked then is left to another process, at once.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         // Processes that start together do not stay together.
         let mut pause = self.settings.every.mul_f64(spread());
@@ -136,7 +136,7 @@ impl<P: Provider> Reconciler<P> {
                 () = tokio::time::sleep(pause) => {}
                 _ = stop.changed() => continue,
             }
-            let taken = match self.round().await {
+            let taken = match self.round(&mut stop).await {
                 Ok(taken) => taken,
                 Err(fault) => {
                     tracing::warn!(error = %fault, "pending payments cannot be looked for");
@@ -151,7 +151,7 @@ impl<P: Provider> Reconciler<P> {
     /// Asks about what is due now, at most one batch; tells how many payments it took.
     ///
     /// While the provider is away one payment is taken, to find out whether it is back.
-    pub async fn round(&self) -> Result<usize, Fault> {
+    async fn round(&self, stop: &mut watch::Receiver<bool>) -> Result<usize, Fault> {
         let now = self.clock.now();
         let at_most = if self.is_away.load(Ordering::Relaxed) { 1 } else { BATCH as i64 };
         let until = now + LEASE;
@@ -162,7 +162,24 @@ impl<P: Provider> Reconciler<P> {
         tx.commit().await?;
         let age = oldest.map_or(0.0, |oldest| (now - oldest).as_seconds_f64().max(0.0));
         metrics::gauge!("payments_oldest_pending_seconds").set(age);
-        Ok(self.ask_about(due, until).await?.len())
+        let taken = due.len();
+        tokio::select! {
+            biased;
+            asked = self.ask_about(due.clone(), until) => drop(asked?),
+            // An error means that the process ends without a word.
+            _ = stop.wait_for(|stop| *stop) => self.give_back_unasked(&due, until).await?,
+        }
+        Ok(taken)
+    }
+
+    async fn give_back_unasked(&self, payments: &[Leased], until: DateTime<Utc>) -> Result<(), Fault> {
+        let now = self.clock.now();
+        let mut tx = self.database.reconciler_tx().await?;
+        for payment in payments {
+            store::give_back(tx.connection(), payment, until, now).await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Takes those of `ids` that no one else is asking about, and asks.
