@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use primetech_actors::random;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
@@ -34,7 +35,7 @@ async fn a_killed_database_is_said_to_be_away_at_once_and_served_from_at_once() 
         let (validation, idle) = (json!({"licKey": licence(0)}), licence(90));
         let (read, write, validated, activated, ready) = tokio::join!(
             visitor.get("/api/orders"),
-            visitor.check_out("while away"),
+            visitor.check_out("while-away"),
             visitor.post("/api/licences/validate", &validation),
             visitor.activate(&idle, "device-while-away"),
             visitor.get("/ready"),
@@ -49,7 +50,7 @@ async fn a_killed_database_is_said_to_be_away_at_once_and_served_from_at_once() 
         world.start_database().await;
         let begun = Instant::now();
         let serves = async || {
-            let order = visitor.check_out(&format!("after {begun:?}")).await.unwrap();
+            let order = visitor.check_out(&format!("after-{}", random::opaque_id())).await.unwrap();
             order.status == 201 && visitor.get("/ready").await.unwrap().status == 200
         };
         until("it serves again", LIMIT, serves).await;
@@ -66,14 +67,14 @@ async fn a_killed_database_is_said_to_be_away_at_once_and_served_from_at_once() 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_cut_delayed_stalled_and_refused_cost_time_alone() {
     let (seed, troubles) = (seed(), size("FAULTS_CONNECTION_TROUBLES", 12));
-    let mut random = SmallRng::seed_from_u64(seed);
+    let mut choices = SmallRng::seed_from_u64(seed);
     let world = World::open().await;
     let load = Load::start(&world, 6, seed).await;
     for _ in 0..troubles {
         load.until_more(1).await;
-        let mode = match random.random_range(0..4) {
+        let mode = match choices.random_range(0..4) {
             0 => Mode::Pass,
-            1 => Mode::Delay(Duration::from_millis(random.random_range(1..15))),
+            1 => Mode::Delay(Duration::from_millis(choices.random_range(1..15))),
             2 => Mode::Stall,
             _ => Mode::Refuse,
         };
@@ -82,7 +83,7 @@ async fn connections_that_are_cut_delayed_stalled_and_refused_cost_time_alone() 
             world.proxy.cut();
         }
         // How long the trouble lasts, not a wait for anything.
-        tokio::time::sleep(Duration::from_millis(random.random_range(50..400))).await;
+        tokio::time::sleep(Duration::from_millis(choices.random_range(50..400))).await;
         world.proxy.set(Mode::Pass);
     }
     load.until_more(3).await;
@@ -96,7 +97,7 @@ async fn a_silent_database_is_given_up_in_time_and_served_from_once_it_speaks() 
     let visitor = Visitor::register(&world).await;
     world.proxy.set(Mode::Stall);
     let begun = Instant::now();
-    let keys: Vec<String> = (0..4).map(|number| format!("silent {number}")).collect();
+    let keys: Vec<String> = (0..4).map(|number| format!("silent-{number}")).collect();
     let answers = join_all(keys.iter().map(|key| visitor.check_out(key))).await;
     let took = begun.elapsed();
     for answer in answers {

@@ -106,9 +106,9 @@ async fn what_was_taken_is_given_back_though_nobody_answers() {
     world.start().await;
     let visitor = Visitor::register(&world).await;
     for number in 0..5 {
-        visitor.check_out(&format!("order {number}")).await.unwrap().expect(201);
+        visitor.check_out(&format!("order-{number}")).await.unwrap().expect(201);
         let body = json!({"serviceSku": "call", "name": "Jane", "email": "jane@example.com"});
-        visitor.post_once("/api/bookings", &format!("booking {number}"), &body).await.unwrap().expect(201);
+        visitor.post_once("/api/bookings", &format!("booking-{number}"), &body).await.unwrap().expect(201);
     }
     world.provider_is("hang").await;
     world.execute("UPDATE payments SET created_at = created_at - interval '1 hour'").await;

@@ -26,7 +26,7 @@ async fn what_the_database_refuses_fails_alone() {
     let world = World::open().await;
     let (buyer, poisoned) = (Visitor::register(&world).await, Visitor::register(&world).await);
     let who = |number| if number == POISONED { &poisoned } else { &buyer };
-    let keys: Vec<String> = (0..NEIGHBOURS).map(|number| format!("key {number}")).collect();
+    let keys: Vec<String> = (0..NEIGHBOURS).map(|number| format!("key-{number}")).collect();
     let licences: Vec<String> = (0..NEIGHBOURS).map(licence).collect();
     let poisoned_email = poisoned.email.as_str();
     let addresses: Vec<String> = (0..NEIGHBOURS).map(|number| format!("neighbour-{number}@example.com")).collect();

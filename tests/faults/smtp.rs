@@ -23,7 +23,9 @@ pub struct MailServer {
 
 impl Drop for MailServer {
     fn drop(&mut self) {
-        self.close();
+        if let Some(serving) = &self.serving {
+            serving.abort();
+        }
     }
 }
 
@@ -53,9 +55,11 @@ impl MailServer {
         }));
     }
 
-    pub fn close(&mut self) {
+    /// Nobody listens any more when this returns.
+    pub async fn close(&mut self) {
         if let Some(serving) = self.serving.take() {
             serving.abort();
+            assert!(serving.await.is_err_and(|end| end.is_cancelled()));
         }
     }
 

@@ -17,7 +17,6 @@ pub const PASSWORD: &str = "correct horse battery staple";
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
-    pub replayed: bool,
     pub cookie: Option<String>,
     pub text: String,
     pub body: Value,
@@ -91,12 +90,11 @@ impl Visitor {
         }
         let response = request.send().await?;
         let status = response.status().as_u16();
-        let replayed = response.headers().contains_key("idempotency-replayed");
         let cookie = response.headers().get("set-cookie").map(|cookie| cookie.to_str().unwrap());
         let cookie = cookie.and_then(|cookie| cookie.split(';').next()).map(str::to_owned);
         let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or_default();
-        Ok(Answer { status, replayed, cookie, text, body })
+        Ok(Answer { status, cookie, text, body })
     }
 
     pub async fn get(&self, path: &str) -> reqwest::Result<Answer> {
