@@ -185,10 +185,10 @@ impl Application {
     pub async fn run_until(self, stop: impl Future<Output = ()> + 'static) -> Result<(), ServeError> {
         let Self { server, address: _, state, mailer } = self;
         let handle = server.handle();
-        let (end_courier, courier_ends) = watch::channel(false);
-        let courier = actix_web::rt::spawn(courier(&state, mailer).run(courier_ends.clone()));
-        let reconciler = actix_web::rt::spawn(reconciler(&state).run(courier_ends.clone()));
-        let sealer = actix_web::rt::spawn(Sealer::new(state.actors.database.clone()).run(courier_ends));
+        let (end_background, background_ends) = watch::channel(false);
+        let courier = actix_web::rt::spawn(courier(&state, mailer).run(background_ends.clone()));
+        let reconciler = actix_web::rt::spawn(reconciler(&state).run(background_ends.clone()));
+        let sealer = actix_web::rt::spawn(Sealer::new(state.actors.database.clone()).run(background_ends));
         let upkeep = actix_web::rt::spawn(async {
             loop {
                 tokio::time::sleep(metrics::UPKEEP).await;
@@ -198,11 +198,14 @@ impl Application {
         let rate_limiter = state.rate_limiter.clone();
         let connection = actix_web::rt::spawn(async move { rate_limiter.stay_connected().await });
         let (ended, has_ended) = oneshot::channel::<()>();
+        let tell_background = end_background.clone();
         let stopper = actix_web::rt::spawn(async move {
             tokio::select! {
                 () = stop => {
                     state.readiness.stop();
                     tokio::time::sleep(state.limits.shutdown_notice).await;
+                    // What is written from here on, another process delivers.
+                    let _no_receiver = tell_background.send(true);
                     handle.stop(true).await;
                 }
                 // The server ended by itself.
@@ -216,8 +219,8 @@ impl Application {
         // It has nothing left to do; a panic in it would have been one of the signals'.
         let _ = stopper.await;
         // What is being delivered is finished; the rest of the outbox, and of the payments to be asked about, is given
-        // back to the other processes.
-        let _no_receiver = end_courier.send(true);
+        // back to the other processes. Most of the time that was done while requests were answered.
+        let _no_receiver = end_background.send(true);
         let background = futures_util::future::join(courier, reconciler);
         if tokio::time::timeout(BACKGROUND_PATIENCE, background).await.is_err() {
             tracing::warn!("what was taken could not be given back; other processes take it once its lease is over");

@@ -56,7 +56,7 @@ async fn what_the_database_refuses_fails_alone() {
     let book = async || {
         let one = async |number: usize| {
             let body = json!({"serviceSku": "call", "name": "Jane", "email": addresses[number]});
-            buyer.post_once("/api/bookings", &keys[number], &body).await.unwrap()
+            buyer.post_once("/api/bookings", &format!("booking-{number}"), &body).await.unwrap()
         };
         join_all((0..NEIGHBOURS).map(one)).await
     };

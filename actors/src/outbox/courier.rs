@@ -77,7 +77,7 @@ const BATCH: i64 = 20;
 const ENDING: Duration = Duration::from_millis(1500);
 
 /// Between two tries to write an outcome down.
-const WRITE_PAUSE: Duration = Duration::from_millis(500);
+const WRITE_PAUSE: Duration = Duration::from_millis(100);
 
 pub struct Courier<D> {
     pub database: Database,
@@ -140,9 +140,18 @@ impl<D: Destination> Courier<D> {
 
     /// Leaves messages to others, as if they had not been taken.
     async fn give_back(&self, messages: &[DueMessage], leased_until: DateTime<Utc>) -> sqlx::Result<()> {
-        let mut tx = self.database.platform_tx().await?;
-        store::give_back(&mut tx, messages, leased_until, self.clock.now()).await?;
-        tx.commit().await
+        loop {
+            let given_back = async {
+                let mut tx = self.database.platform_tx().await?;
+                store::give_back(&mut tx, messages, leased_until, self.clock.now()).await?;
+                tx.commit().await
+            };
+            match given_back.await {
+                Err(error) if self.clock.now() >= leased_until => return Err(error),
+                Err(_) => tokio::time::sleep(WRITE_PAUSE).await,
+                Ok(()) => return Ok(()),
+            }
+        }
     }
 
     async fn deliver(&self, message: &DueMessage, leased_until: DateTime<Utc>) -> sqlx::Result<()> {
@@ -203,8 +212,8 @@ impl<D: Destination> Courier<D> {
 
 /// Done a while after the process was told to end.
 async fn ending(stop: &mut watch::Receiver<bool>) {
-    // An error means that the process ends without a word.
-    let _told = stop.wait_for(|stop| *stop).await;
+    // An error means that the process ends without a word. Dropped at once: it keeps the channel from being sent to.
+    drop(stop.wait_for(|stop| *stop).await);
     tokio::time::sleep(ENDING).await;
 }
 

@@ -166,8 +166,7 @@ impl<P: Provider> Reconciler<P> {
         tokio::select! {
             biased;
             asked = self.ask_about(due.clone(), until) => drop(asked?),
-            // An error means that the process ends without a word.
-            _ = stop.wait_for(|stop| *stop) => self.give_back_unasked(&due, until).await?,
+            () = told_to_end(stop) => self.give_back_unasked(&due, until).await?,
         }
         Ok(taken)
     }
@@ -337,6 +336,11 @@ impl<P: Provider> Reconciler<P> {
             tracing::info!("the payment provider can be asked again");
         }
     }
+}
+
+async fn told_to_end(stop: &mut watch::Receiver<bool>) {
+    // An error means that the process ends without a word. Dropped at once: it keeps the channel from being sent to.
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 /// A number from 0 to 1, for what must not happen everywhere at the same moment.
