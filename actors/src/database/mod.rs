@@ -202,7 +202,7 @@ impl Database {
     pub async fn check(&self) -> Result<(), Fault> {
         let query =
             sqlx::query_as("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user");
-        let (bypasses,): (bool,) = self.patience.wait(query.fetch_one(&self.pool)).await?;
+        let (bypasses,): (bool,) = self.begin(query.fetch_one(&self.pool)).await?;
         if bypasses {
             return Err(Fault::internal("the application's database role can bypass row-level security"));
         }
@@ -211,7 +211,7 @@ impl Database {
 
     /// Where the schema stands, or none where there is no schema yet.
     pub async fn schema_version(&self) -> Result<Option<SchemaVersion>, Fault> {
-        let mut connection = self.patience.wait(self.pool.acquire()).await?;
+        let mut connection = self.begin(self.pool.acquire()).await?;
         schema_version(&mut connection).await
     }
 

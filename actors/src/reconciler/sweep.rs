@@ -17,6 +17,7 @@ use super::store::{self, Leased};
 use crate::ask::ask;
 use crate::clock::SharedClock;
 use crate::database::Database;
+use crate::database::tx::Tries;
 use crate::fault::Fault;
 use crate::order::{AttachCheckout, CheckoutView, OrderActor};
 use crate::random;
@@ -173,12 +174,20 @@ impl<P: Provider> Reconciler<P> {
 
     async fn give_back_unasked(&self, payments: &[Leased], until: DateTime<Utc>) -> Result<(), Fault> {
         let now = self.clock.now();
-        let mut tx = self.database.reconciler_tx().await?;
-        for payment in payments {
-            store::give_back(tx.connection(), payment, until, now).await?;
+        let mut tries = Tries::new();
+        loop {
+            let given_back = async {
+                let mut tx = self.database.reconciler_tx().await?;
+                for payment in payments {
+                    store::give_back(tx.connection(), payment, until, now).await?;
+                }
+                tx.commit().await
+            };
+            match given_back.await {
+                Ok(()) => return Ok(()),
+                Err(error) => tries.again_after(error)?,
+            }
         }
-        tx.commit().await?;
-        Ok(())
     }
 
     /// Takes those of `ids` that no one else is asking about, and asks.
