@@ -223,7 +223,9 @@ impl Application {
         let _no_receiver = end_background.send(true);
         let background = futures_util::future::join(courier, reconciler);
         if tokio::time::timeout(BACKGROUND_PATIENCE, background).await.is_err() {
-            tracing::warn!("what was taken could not be given back; other processes take it once its lease is over");
+            tracing::warn!(
+                "what was taken could not be given back; other processes take it once its lease is over"
+            );
         }
         // What it has not sealed, another process seals.
         sealer.abort();

@@ -77,7 +77,8 @@ async fn a_storm_is_answered_to_its_end() {
         eprintln!("ended after {took:?}; {} of the storm were answered", answered.load(Ordering::Relaxed));
         verify(&world, &load.memory.told()).await;
         nothing_is_held(&world).await;
-        let in_progress = "SELECT count(*) FROM idempotency_keys WHERE response_status IS NULL AND locked_until > now()";
+        let in_progress =
+            "SELECT count(*) FROM idempotency_keys WHERE response_status IS NULL AND locked_until > now()";
         assert_eq!(world.count(in_progress).await, 0, "no key is held");
         world.start().await;
         load.until_more(2).await;
@@ -102,7 +103,8 @@ async fn what_was_taken_is_given_back_though_nobody_answers() {
     let mut world = World::prepare(Wishes { variables, ..Wishes::default() }).await;
     // A mail server that takes connections and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mail = world.variables.insert("SMTP_URL", format!("smtp://{}", silent.local_addr().unwrap())).unwrap();
+    let mail =
+        world.variables.insert("SMTP_URL", format!("smtp://{}", silent.local_addr().unwrap())).unwrap();
     world.start().await;
     let visitor = Visitor::register(&world).await;
     for number in 0..5 {
@@ -128,7 +130,8 @@ async fn what_was_taken_is_given_back_though_nobody_answers() {
     world.variables.insert("SMTP_URL", mail);
     world.start().await;
     let asked = async || {
-        world.count("SELECT count(*) FROM payments WHERE next_reconcile_at > now() + interval '10 s'").await == 5
+        world.count("SELECT count(*) FROM payments WHERE next_reconcile_at > now() + interval '10 s'").await
+            == 5
     };
     until("the payments are asked about", LIMIT, asked).await;
     until("the mails are delivered", LIMIT, async || world.mail.mails().len() == 6).await;

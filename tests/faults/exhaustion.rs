@@ -68,7 +68,9 @@ async fn a_full_disk_refuses_writes_clearly_and_is_recovered_from() {
             eprintln!("the database's disk is full: {}", room(&disk.path));
         }
         None => {
-            eprintln!("no file system can be mounted: PostgreSQL's own refusal of a full disk (53100) is raised instead");
+            eprintln!(
+                "no file system can be mounted: PostgreSQL's own refusal of a full disk (53100) is raised instead"
+            );
             world
                 .execute(
                     "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -104,7 +106,8 @@ async fn a_full_disk_refuses_writes_clearly_and_is_recovered_from() {
 }
 
 fn room(path: &Path) -> String {
-    let told = Command::new("df").arg("-h").arg(path).output().map(|output| output.stdout).unwrap_or_default();
+    let told =
+        Command::new("df").arg("-h").arg(path).output().map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&told).lines().last().unwrap_or_default().to_owned()
 }
 

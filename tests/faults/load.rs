@@ -106,7 +106,8 @@ impl Load {
         .unwrap();
         assert_eq!(orders, i64::try_from(told.begun).unwrap());
         assert_eq!(told.orders.len() as u64, told.begun, "each key has ended in an order");
-        let bookings = world.count(&format!("SELECT count(*) FROM bookings WHERE email LIKE '%@{HOST}'")).await;
+        let bookings =
+            world.count(&format!("SELECT count(*) FROM bookings WHERE email LIKE '%@{HOST}'")).await;
         assert_eq!(bookings, i64::try_from(told.bookings_begun).unwrap());
         for cookie in told.sessions.iter().take(40) {
             let visitor = Visitor { cookie: cookie.clone(), ..Visitor::unknown(world) };

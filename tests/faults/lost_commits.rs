@@ -154,7 +154,12 @@ async fn a_stranger_under_a_lost_transaction_s_number_is_not_taken_for_it() {
         };
         until("nothing else is written", LIMIT, nothing_waits).await;
         world.proxy.lose_commit_of(Ask::Order.statement(), Loss::Request);
-        let asker = Asker { key: format!("round-{round}"), visitor: asker.visitor.clone(), started: Value::Null, ..asker };
+        let asker = Asker {
+            key: format!("round-{round}"),
+            visitor: asker.visitor.clone(),
+            started: Value::Null,
+            ..asker
+        };
         let asking = tokio::spawn(async move { (asker.ask().await, asker) });
         world.proxy.has_lost().await;
         let ours = world

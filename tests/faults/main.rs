@@ -2,6 +2,7 @@
 //! its connections cut and its neighbours gone. After each fault the promises are read back from the database.
 //!
 //! Sizes are small by default; `scripts/torture` runs the same tests with larger ones.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod database_killed;

@@ -64,10 +64,7 @@ const OUTBOX: &[(&str, &str)] = &[
         "what was sent says when, and nothing was given up",
         "SELECT count(*) FROM outbox_messages WHERE status = 'DEAD' OR (status = 'SENT') <> (sent_at IS NOT NULL)",
     ),
-    (
-        "no event is stored as failed",
-        "SELECT count(*) FROM webhook_events WHERE status = 'FAILED'",
-    ),
+    ("no event is stored as failed", "SELECT count(*) FROM webhook_events WHERE status = 'FAILED'"),
 ];
 
 /// Each kind of acknowledged answer, and the statement that counts which of them ($2) a tenant ($1) has.

@@ -21,7 +21,8 @@ async fn a_provider_that_refuses_or_fails_leaves_an_order_that_the_same_key_goes
         let refused = visitor.check_out(mode).await.unwrap();
         refused.refused(502, "PAYMENT_PROVIDER_ERROR");
         let number = &refused.body["error"]["details"]["meta"]["orderNumber"];
-        let order = visitor.get(&format!("/api/orders/{}", number.as_str().unwrap())).await.unwrap().expect(200);
+        let order =
+            visitor.get(&format!("/api/orders/{}", number.as_str().unwrap())).await.unwrap().expect(200);
         assert_eq!(order.body["order"]["status"], "PENDING");
         world.provider_is("ok").await;
         let started = visitor.check_out(mode).await.unwrap().expect(201);

@@ -132,7 +132,9 @@ fn start(world: &World) -> (u16, oneshot::Sender<()>, JoinHandle<()>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_answered_alone_and_everything_else_goes_on() {
     let world = World::prepare(Wishes::default()).await;
-    world.execute("CREATE TABLE written (item integer NOT NULL); GRANT INSERT ON written TO primetech_app").await;
+    world
+        .execute("CREATE TABLE written (item integer NOT NULL); GRANT INSERT ON written TO primetech_app")
+        .await;
     let (port, stop, thread) = start(&world);
     let visitor = Visitor { base: format!("http://127.0.0.1:{port}"), ..Visitor::unknown(&world) };
     for way in ["write", "tell", "handle"] {
@@ -156,7 +158,10 @@ async fn a_panic_is_answered_alone_and_everything_else_goes_on() {
             .await
             .unwrap();
     let expected: Vec<(i32, i64)> = (0..40).filter(|item| *item != UNLUCKY).map(|item| (item, 2)).collect();
-    assert_eq!(written, expected, "each neighbour is written once each time, and nothing of the unlucky one is left");
+    assert_eq!(
+        written, expected,
+        "each neighbour is written once each time, and nothing of the unlucky one is left"
+    );
     until("it is ready", LIMIT, async || visitor.get("/ready").await.unwrap().status == 200).await;
     drop(stop);
     tokio::task::spawn_blocking(|| thread.join()).await.unwrap().unwrap();

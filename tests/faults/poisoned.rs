@@ -29,7 +29,8 @@ async fn what_the_database_refuses_fails_alone() {
     let keys: Vec<String> = (0..NEIGHBOURS).map(|number| format!("key-{number}")).collect();
     let licences: Vec<String> = (0..NEIGHBOURS).map(licence).collect();
     let poisoned_email = poisoned.email.as_str();
-    let addresses: Vec<String> = (0..NEIGHBOURS).map(|number| format!("neighbour-{number}@example.com")).collect();
+    let addresses: Vec<String> =
+        (0..NEIGHBOURS).map(|number| format!("neighbour-{number}@example.com")).collect();
     world
         .execute(&format!(
             "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -45,7 +46,8 @@ async fn what_the_database_refuses_fails_alone() {
         .await;
 
     let check_out = async || {
-        join_all((0..NEIGHBOURS).map(async |number| who(number).check_out(&keys[number]).await.unwrap())).await
+        join_all((0..NEIGHBOURS).map(async |number| who(number).check_out(&keys[number]).await.unwrap()))
+            .await
     };
     let activate = async || {
         let one = async |number: usize| {
@@ -71,11 +73,10 @@ async fn what_the_database_refuses_fails_alone() {
     assert!(book().await.iter().all(|answer| answer.status == 201));
 
     let order = started[POISONED].body["order"]["id"].as_str().unwrap();
-    world
-        .execute(&format!("ALTER TABLE receipts ADD CONSTRAINT poison CHECK (order_id <> '{order}')"))
-        .await;
+    world.execute(&format!("ALTER TABLE receipts ADD CONSTRAINT poison CHECK (order_id <> '{order}')")).await;
     let pay = async || {
-        join_all(started.iter().map(async |started| buyer.deliver(&paid_event(&started.body)).await.unwrap())).await
+        join_all(started.iter().map(async |started| buyer.deliver(&paid_event(&started.body)).await.unwrap()))
+            .await
     };
     only_the_poisoned_failed("payment", &pay().await, 200, "WEBHOOK_PROCESSING_FAILED");
     world.execute("ALTER TABLE receipts DROP CONSTRAINT poison").await;

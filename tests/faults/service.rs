@@ -34,7 +34,8 @@ impl Service {
 
     pub async fn is_ready(&self) -> bool {
         assert!(self.process.exit_status().is_none(), "it ended:\n{}", self.said());
-        let asked = reqwest::Client::new().get(format!("http://{}/ready", self.address)).timeout(LIMIT).send();
+        let asked =
+            reqwest::Client::new().get(format!("http://{}/ready", self.address)).timeout(LIMIT).send();
         asked.await.is_ok_and(|answer| answer.status() == 200)
     }
 

@@ -31,11 +31,8 @@ impl Drop for MailServer {
 
 impl MailServer {
     pub async fn start() -> Self {
-        let mut server = Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            taken: Arc::default(),
-            serving: None,
-        };
+        let mut server =
+            Self { address: SocketAddr::from(([127, 0, 0, 1], 0)), taken: Arc::default(), serving: None };
         server.open().await;
         server
     }

@@ -164,10 +164,8 @@ impl World {
     /// Ends PostgreSQL as a failing machine does: nothing is written any more, nobody is told.
     pub async fn kill_database(&mut self) {
         let cluster = self.cluster.take().unwrap();
-        let pids: Vec<i32> = sqlx::query_scalar("SELECT pid FROM pg_stat_activity")
-            .fetch_all(&self.pool)
-            .await
-            .unwrap();
+        let pids: Vec<i32> =
+            sqlx::query_scalar("SELECT pid FROM pg_stat_activity").fetch_all(&self.pool).await.unwrap();
         send_signal(cluster.pid(), Signal::Kill).unwrap();
         for pid in pids {
             // It may have noticed the postmaster's end already.
@@ -259,7 +257,10 @@ pub fn size(variable: &str, by_default: u64) -> u64 {
 
 /// The seed of a test's choices: a new one each time, told so that it can be given back.
 pub fn seed() -> u64 {
-    let seed = size("FAULTS_SEED", u64::from_be_bytes(primetech_actors::random::token_bytes()[..8].try_into().unwrap()));
+    let seed = size(
+        "FAULTS_SEED",
+        u64::from_be_bytes(primetech_actors::random::token_bytes()[..8].try_into().unwrap()),
+    );
     eprintln!("FAULTS_SEED={seed} repeats these choices");
     seed
 }

@@ -169,7 +169,8 @@ impl<D: Destination> Courier<D> {
             let (topic, attempts) = (&message.topic, message.attempts);
             let dead = self.next_attempt(message, error).is_none();
             tracing::warn!(%error, %topic, message = %message.id, attempts, dead, "a message was not delivered");
-            metrics::counter!("outbox_failures_total", "dead" => if dead { "true" } else { "false" }).increment(1);
+            metrics::counter!("outbox_failures_total", "dead" => if dead { "true" } else { "false" })
+                .increment(1);
         }
         // What was sent and not written down is sent again: so it is tried while nobody else takes the message.
         loop {

@@ -122,7 +122,8 @@ mod tests {
     fn names_cannot_become_headers() {
         let from: Mailbox = "shop@example.com".parse().unwrap_or_else(|_| unreachable!("a constant"));
         let letter = letter("Shop\r\nBcc: x@example.com", "hello\r\nX-Evil: 1");
-        let message = letter.message(Uuid::nil(), &from, Some("Eve\r\nBcc: all@example.com"), from.email.clone());
+        let message =
+            letter.message(Uuid::nil(), &from, Some("Eve\r\nBcc: all@example.com"), from.email.clone());
         let bytes = message.map(|message| message.formatted()).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let head = text.split("\r\n\r\n").next().unwrap_or_default();

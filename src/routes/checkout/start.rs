@@ -11,7 +11,9 @@ use primetech_actors::ask::ask;
 use primetech_actors::counter::{Buyer, PlaceOrder, PlaceOrderError, Placed, WantedItem};
 use primetech_actors::fault::Fault;
 use primetech_actors::idempotency::{HeldClaim, IdempotencyClaim, KeptAnswer, Refused};
-use primetech_actors::order::{AbandonClaim, AttachCheckout, CheckoutView, InvoiceView, OrderView, SettleClaim};
+use primetech_actors::order::{
+    AbandonClaim, AttachCheckout, CheckoutView, InvoiceView, OrderView, SettleClaim,
+};
 use primetech_actors::session::Session;
 use primetech_actors::tenancy::TenantScope;
 use serde::Serialize;
