@@ -67,8 +67,11 @@ const OUTBOX: &[(&str, &str)] = &[
     ("no event is stored as failed", "SELECT count(*) FROM webhook_events WHERE status = 'FAILED'"),
 ];
 
-/// Each kind of acknowledged answer, and the statement that counts which of them ($2) a tenant ($1) has.
-const PRESENT: &[(&str, fn(&Told) -> &Vec<String>, &str)] = &[
+/// A kind of acknowledged answer, where it is remembered, and the statement that counts which of them ($2) a tenant ($1)
+/// has.
+type Kind = (&'static str, fn(&Told) -> &Vec<String>, &'static str);
+
+const PRESENT: &[Kind] = &[
     (
         "each confirmed order is there",
         |told| &told.orders,
