@@ -51,8 +51,9 @@ pub use crate::routes::Readiness;
 /// Connections to the database: enough to keep a commit of each actor and some reads going.
 const DATABASE_CONNECTIONS: u32 = 24;
 
-/// How long the end waits for a message that is being delivered.
-const COURIER_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the end waits for what runs besides the requests: a message that is being delivered, a lease that is given
+/// back.
+const BACKGROUND_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What every request may use. Handlers take it as `web::Data<State>`. Cheap to clone: each layer of a request does.
 #[derive(Clone)]
@@ -198,13 +199,13 @@ impl Application {
     pub async fn run_until(self, stop: impl Future<Output = ()> + 'static) -> Result<(), ServeError> {
         let Self { server, address: _, state, mailer } = self;
         let handle = server.handle();
-        let (end_courier, courier_ends) = watch::channel(false);
-        let courier = actix_web::rt::spawn(courier(&state, mailer).run(courier_ends.clone()));
-        let reconciler = actix_web::rt::spawn(reconciler(&state).run(courier_ends.clone()));
+        let (end_background, background_ends) = watch::channel(false);
+        let courier = actix_web::rt::spawn(courier(&state, mailer).run(background_ends.clone()));
+        let reconciler = actix_web::rt::spawn(reconciler(&state).run(background_ends.clone()));
         let sealer =
-            actix_web::rt::spawn(Sealer::new(state.actors.database.clone()).run(courier_ends.clone()));
+            actix_web::rt::spawn(Sealer::new(state.actors.database.clone()).run(background_ends.clone()));
         let sweeper = Sweeper::new(state.actors.database.clone(), state.actors.clock.clone());
-        let sweeper = actix_web::rt::spawn(sweeper.run(courier_ends));
+        let sweeper = actix_web::rt::spawn(sweeper.run(background_ends));
         let upkeep = actix_web::rt::spawn(async {
             loop {
                 tokio::time::sleep(metrics::UPKEEP).await;
@@ -216,11 +217,14 @@ impl Application {
         let rate_limiter = state.rate_limiter.clone();
         let connection = actix_web::rt::spawn(async move { rate_limiter.stay_connected().await });
         let (ended, has_ended) = oneshot::channel::<()>();
+        let tell_background = end_background.clone();
         let stopper = actix_web::rt::spawn(async move {
             tokio::select! {
                 () = stop => {
                     state.readiness.stop();
                     tokio::time::sleep(state.limits.shutdown_notice).await;
+                    // What is written from here on, another process delivers.
+                    let _no_receiver = tell_background.send(true);
                     handle.stop(true).await;
                 }
                 // The server ended by itself.
@@ -231,14 +235,18 @@ impl Application {
         drop(ended);
         // It has nothing left to do; a panic in it would have been one of the signals'.
         let _ = stopper.await;
-        // What is being delivered is finished; the rest of the outbox waits for the next process.
-        let _no_receiver = end_courier.send(true);
-        if tokio::time::timeout(COURIER_PATIENCE, courier).await.is_err() {
-            tracing::warn!("a message was being delivered at the end; it will be sent again");
+        // What is being delivered is finished; the rest of the outbox, and of the payments to be asked about, is given
+        // back to the other processes. Most of the time that was done while requests were answered.
+        let _no_receiver = end_background.send(true);
+        let background = futures_util::future::join(courier, reconciler);
+        if tokio::time::timeout(BACKGROUND_PATIENCE, background).await.is_err() {
+            tracing::warn!(
+                "what was taken could not be given back; other processes take it once its lease is over"
+            );
         }
-        // A question on its way is asked again by the next process, once its lease is over; what is not sealed or deleted,
-        // another process seals or deletes. Each is waited for, so that the connections it had go back to the pool.
-        for task in [upkeep, backlog, connection, reconciler, sealer, sweeper] {
+        // What is not sealed or deleted, another process seals or deletes. Each is waited for, so that the connections it
+        // had go back to the pool.
+        for task in [upkeep, backlog, connection, sealer, sweeper] {
             task.abort();
             let _aborted = task.await;
         }

@@ -44,7 +44,8 @@ pub(crate) use carry_spans;
 
 /// Sends `message` and awaits the answer.
 ///
-/// A closed mailbox or a lost answer is [`Fault::OutcomeUnknown`]: the actor may have done the work before it went.
+/// A closed mailbox is [`Fault::OutcomeUnknown`]: the actor may have done the work before it went. An actor that goes on
+/// and does not answer has panicked over this message alone.
 pub async fn ask<A, M, T, E>(actor: &Addr<A>, message: M) -> Result<T, E>
 where
     A: Actor + Handler<M, Result = ResponseFuture<Result<T, E>>> + Handler<Carried<A>>,
@@ -66,6 +67,7 @@ where
     }));
     match actor.send(carried).instrument(span).await {
         Ok(()) => answered.await.unwrap_or_else(|_| Err(Fault::OutcomeUnknown.into())),
+        Err(_) if actor.connected() => Err(Fault::internal("a panic while working on a message").into()),
         Err(_) => Err(Fault::OutcomeUnknown.into()),
     }
 }

@@ -27,7 +27,7 @@ impl Fault {
 /// How a failed statement is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureKind {
-    /// The connection is gone or was never there.
+    /// The connection is gone or was never there, or the server is out of what it needs: no fault of the statement's.
     Connection,
     /// PostgreSQL gave up in favour of another transaction; the same work may succeed now.
     Conflict,
@@ -40,9 +40,10 @@ pub(crate) fn kind_of(error: &sqlx::Error) -> FailureKind {
         sqlx::Error::Database(database) => match database.code().as_deref() {
             // serialization_failure, deadlock_detected, lock_not_available
             Some("40001" | "40P01" | "55P03") => FailureKind::Conflict,
-            // shutting down, crashed, starting up, too many connections; class 08: connection exceptions
-            Some("57P01" | "57P02" | "57P03" | "53300") => FailureKind::Connection,
-            Some(code) if code.starts_with("08") => FailureKind::Connection,
+            // shutting down, crashed, starting up; writes refused by a standby; the disk cannot be written
+            Some("57P01" | "57P02" | "57P03" | "25006" | "58030") => FailureKind::Connection,
+            // connection exceptions; a full disk, no memory, too many connections
+            Some(code) if code.starts_with("08") || code.starts_with("53") => FailureKind::Connection,
             _ => FailureKind::Statement,
         },
         sqlx::Error::Io(_)

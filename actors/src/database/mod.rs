@@ -3,6 +3,7 @@
 //! Every connection works under the role `primetech_app`, whatever role the URL logs in as, so that row-level security
 //! holds. A store function takes one of the transactions of [`tx`], never a pool.
 
+mod home;
 pub mod inspection;
 pub mod owner;
 mod patience;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use crate::audit_log::Actor;
 use crate::fault::Fault;
 use crate::tenancy::TenantScope;
+use home::Home;
 use patience::Patience;
 use tx::{BatchTx, PlatformTx, TenantTx};
 
@@ -37,6 +39,7 @@ const STATEMENT_TIMEOUT_MS: &str = "15000";
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
+    home: Home,
     patience: Patience,
     actor: Actor,
 }
@@ -47,7 +50,8 @@ pub struct Database {
 pub struct InvalidDatabaseUrl;
 
 impl Database {
-    /// A pool of at most `max_connections`. Connects when first used, so it succeeds while the database is down.
+    /// A pool of at most `max_connections`. Connects when first used, so it succeeds while the database is down. To be
+    /// called on the runtime that ends last.
     pub fn connect_lazy(url: &SecretString, max_connections: u32) -> Result<Self, InvalidDatabaseUrl> {
         let options = PgConnectOptions::from_str(url.expose_secret())
             .map_err(|_| InvalidDatabaseUrl)?
@@ -82,7 +86,7 @@ impl Database {
                 })
             })
             .connect_lazy_with(options);
-        Ok(Self { pool, patience, actor: Actor::System })
+        Ok(Self { pool, home: Home::here(max_connections), patience, actor: Actor::System })
     }
 
     /// The same, for work that is done in someone's name: what it writes to the audit log on its own account is theirs.
@@ -90,29 +94,38 @@ impl Database {
         Self { actor, ..self }
     }
 
+    /// Waits for a transaction to begin, on a connection that outlives the thread it is begun from.
+    async fn begin<T>(&self, begin: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+        let begin = async {
+            self.home.open_if_none_is_free(&self.pool).await?;
+            begin.await
+        };
+        self.patience.wait(begin).await
+    }
+
     /// A transaction that sees one tenant's rows.
     pub async fn tenant_tx(&self, scope: &TenantScope) -> sqlx::Result<TenantTx> {
-        self.patience.wait(TenantTx::begin(&self.pool, scope, self.actor.clone())).await
+        self.begin(TenantTx::begin(&self.pool, scope, self.actor.clone())).await
     }
 
     /// A transaction that sees the rows of several tenants, for a batch of their requests.
     pub async fn batch_tx(&self, tenants: Vec<Uuid>) -> sqlx::Result<BatchTx> {
-        self.patience.wait(BatchTx::begin(&self.pool, tenants, self.actor.clone())).await
+        self.begin(BatchTx::begin(&self.pool, tenants, self.actor.clone())).await
     }
 
     /// A transaction of the platform itself: sees the tables with a `platform_*` policy, no tenant's.
     pub async fn platform_tx(&self) -> sqlx::Result<PlatformTx> {
-        self.patience.wait(PlatformTx::begin(&self.pool)).await
+        self.begin(PlatformTx::begin(&self.pool)).await
     }
 
     /// A transaction that looks for payments to ask the provider about, of all tenants, and sees nothing else.
     pub(crate) async fn reconciler_tx(&self) -> sqlx::Result<PlatformTx> {
-        self.patience.wait(PlatformTx::begin_as(&self.pool, "reconciler")).await
+        self.begin(PlatformTx::begin_as(&self.pool, "reconciler")).await
     }
 
     /// A transaction that finds the tenants whose audit log has entries to seal, and sees nothing else.
     pub(crate) async fn sealer_tx(&self) -> sqlx::Result<PlatformTx> {
-        self.patience.wait(PlatformTx::begin_as(&self.pool, "sealer")).await
+        self.begin(PlatformTx::begin_as(&self.pool, "sealer")).await
     }
 
     /// A transaction that deletes rows of all tenants whose time is over, and sees nothing else.
@@ -194,7 +207,7 @@ impl Database {
     pub async fn check(&self) -> Result<(), Fault> {
         let query =
             sqlx::query_as("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user");
-        let (bypasses,): (bool,) = self.patience.wait(query.fetch_one(&self.pool)).await?;
+        let (bypasses,): (bool,) = self.begin(query.fetch_one(&self.pool)).await?;
         if bypasses {
             return Err(Fault::internal("the application's database role can bypass row-level security"));
         }
@@ -203,13 +216,13 @@ impl Database {
 
     /// Where the schema stands, or none where there is no schema yet.
     pub async fn schema_version(&self) -> Result<Option<SchemaVersion>, Fault> {
-        let mut connection = self.patience.wait(self.pool.acquire()).await?;
+        let mut connection = self.begin(self.pool.acquire()).await?;
         schema_version(&mut connection).await
     }
 
     /// For what needs no tenant: waits for `query` on [`Self::pool`] as transactions wait for theirs.
     pub(crate) async fn wait<T>(&self, query: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-        self.patience.wait(query).await
+        self.begin(query).await
     }
 
     pub(crate) fn pool(&self) -> &PgPool {

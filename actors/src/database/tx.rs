@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Database;
@@ -55,16 +56,18 @@ pub struct TenantTx {
     transaction: Transaction<'static, Postgres>,
     tenant_id: Uuid,
     xid: Option<String>,
+    /// Before the server heard of it.
+    begun: Instant,
     actor: Actor,
 }
 
 impl TenantTx {
     pub(super) async fn begin(pool: &PgPool, scope: &TenantScope, actor: Actor) -> sqlx::Result<Self> {
-        let tenant_id = scope.tenant_id();
+        let (tenant_id, begun) = (scope.tenant_id(), Instant::now());
         // Formatted from a UUID: hexadecimal digits and dashes only. One round trip for both statements.
         let begin = format!("BEGIN; SELECT set_config('app.tenant_ids', '{tenant_id}', true)");
         let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-        Ok(Self { transaction, tenant_id, xid: None, actor })
+        Ok(Self { transaction, tenant_id, xid: None, begun, actor })
     }
 
     /// One that writes nothing, and in which every statement sees the same state of the database.
@@ -73,12 +76,12 @@ impl TenantTx {
         scope: &TenantScope,
         actor: Actor,
     ) -> sqlx::Result<Self> {
-        let tenant_id = scope.tenant_id();
+        let (tenant_id, begun) = (scope.tenant_id(), Instant::now());
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT set_config('app.tenant_ids', '{tenant_id}', true)"
         );
         let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-        Ok(Self { transaction, tenant_id, xid: None, actor })
+        Ok(Self { transaction, tenant_id, xid: None, begun, actor })
     }
 
     /// The tenant whose rows are seen: the first parameter of every query.
@@ -107,7 +110,7 @@ impl TenantTx {
     }
 
     pub(crate) async fn commit(self, database: &Database) -> CommitOutcome {
-        commit(database, self.transaction, self.xid).await
+        commit(database, self.transaction, self.xid, self.begun).await
     }
 }
 
@@ -115,18 +118,21 @@ impl TenantTx {
 pub struct BatchTx {
     transaction: Transaction<'static, Postgres>,
     xid: Option<String>,
+    /// Before the server heard of it.
+    begun: Instant,
     actor: Actor,
 }
 
 impl BatchTx {
     pub(super) async fn begin(pool: &PgPool, tenants: Vec<Uuid>, actor: Actor) -> sqlx::Result<Self> {
+        let begun = Instant::now();
         let transaction = pool.begin_with(AssertSqlSafe(begin_for(tenants))).await?;
-        Ok(Self { transaction, xid: None, actor })
+        Ok(Self { transaction, xid: None, begun, actor })
     }
 
     /// Rolls back what was done, and begins again with the rows of `tenants` open, in one round trip.
     pub(crate) async fn start_over(&mut self, tenants: Vec<Uuid>) -> sqlx::Result<()> {
-        self.xid = None;
+        (self.xid, self.begun) = (None, Instant::now());
         let begin = format!("ROLLBACK; {}", begin_for(tenants));
         sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *self.transaction).await?;
         Ok(())
@@ -181,7 +187,7 @@ impl BatchTx {
     }
 
     pub(crate) async fn commit(self, database: &Database) -> CommitOutcome {
-        commit(database, self.transaction, self.xid).await
+        commit(database, self.transaction, self.xid, self.begun).await
     }
 }
 
@@ -239,6 +245,7 @@ async fn commit(
     database: &Database,
     transaction: Transaction<'static, Postgres>,
     xid: Option<String>,
+    begun: Instant,
 ) -> CommitOutcome {
     let error = match transaction.commit().await {
         Ok(()) => return CommitOutcome::Committed,
@@ -249,26 +256,42 @@ async fn commit(
         (FailureKind::Statement | FailureKind::Conflict, _) => CommitOutcome::Aborted(error),
         // Nothing was written, so nothing can be lost.
         (FailureKind::Connection, None) => CommitOutcome::Aborted(error),
-        (FailureKind::Connection, Some(xid)) => look_up(database, &xid, error).await,
+        (FailureKind::Connection, Some(xid)) => look_up(database, &xid, begun, error).await,
     }
 }
 
+/// What became of a transaction ($1), and whether the server began anew in the last $2 seconds: as a whole, or after a
+/// crash of one of its processes, which resets its statistics.
+const OUTCOME: &str = "
+    SELECT pg_xact_status($1::text::xid8),
+           greatest(pg_postmaster_start_time(), (SELECT stats_reset FROM pg_stat_wal))
+           > clock_timestamp() - make_interval(secs => $2)";
+
 /// Asks PostgreSQL what became of transaction `xid`, whose commit was sent and not answered.
-async fn look_up(database: &Database, xid: &str, error: sqlx::Error) -> CommitOutcome {
+///
+/// A number that had left no trace on the disk is given away again after a crash. So where the server has begun anew
+/// since the transaction did, "committed" may be told of a stranger's, and the outcome stays unknown. "Aborted" and
+/// "never heard of" are true either way: what was committed for good is on the disk.
+async fn look_up(database: &Database, xid: &str, begun: Instant, error: sqlx::Error) -> CommitOutcome {
     let search = async {
         loop {
-            let status: Result<(Option<String>,), _> =
-                sqlx::query_as("SELECT pg_xact_status($1::text::xid8)")
-                    .bind(xid)
-                    .fetch_one(database.pool())
-                    .await;
-            match status.as_ref().map(|(status,)| status.as_deref()) {
-                Ok(Some("committed")) => return CommitOutcome::Committed,
-                Ok(Some("aborted")) => return CommitOutcome::Aborted(error),
+            let answer: sqlx::Result<(Option<String>, bool)> = sqlx::query_as(OUTCOME)
+                .bind(xid)
+                .bind(begun.elapsed().as_secs_f64())
+                .fetch_one(database.pool())
+                .await;
+            match answer {
+                Ok((Some(status), false)) if status == "committed" => return CommitOutcome::Committed,
+                Ok((Some(status), true)) if status == "committed" => return CommitOutcome::Unknown,
+                Ok((Some(status), _)) if status == "aborted" => return CommitOutcome::Aborted(error),
                 // Too old to be remembered: cannot be, it was just made.
-                Ok(None) => return CommitOutcome::Unknown,
+                Ok((None, _)) => return CommitOutcome::Unknown,
+                // A number that is still to be given away: a crash took what was done under it.
+                Err(sqlx::Error::Database(refusal)) if refusal.code().as_deref() == Some("22023") => {
+                    return CommitOutcome::Aborted(error);
+                }
                 // Still in progress, or the server is not back yet.
-                Ok(Some(_)) | Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Ok((Some(_), _)) | Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
     };

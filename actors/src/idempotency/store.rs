@@ -150,6 +150,30 @@ pub(crate) async fn save_answer(
     Ok(())
 }
 
+/// The same as [`release`], for a request that does not know whether it holds its key: of that request's claim,
+/// whatever was made of it until `made_until`.
+pub(crate) async fn release_unknown(
+    tx: &mut TenantTx,
+    claim: &IdempotencyClaim,
+    made_until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE idempotency_keys SET locked_until = $6
+         WHERE tenant_id = $1 AND owner = $2 AND key = $3 AND request_hash = $4 AND response_status IS NULL
+           AND locked_until > $6 AND locked_until <= $5",
+    )
+    .bind(tx.tenant_id())
+    .bind(&claim.owner)
+    .bind(&claim.key)
+    .bind(claim.request_hash.as_slice())
+    .bind(made_until + super::CLAIM_LIFETIME)
+    .bind(now)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
 /// Lets the next request with this key go on at once: this one ended without an answer worth keeping.
 pub(crate) async fn release(tx: &mut TenantTx, held: &HeldClaim, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query(

@@ -89,6 +89,24 @@ impl Handler<SettleClaim> for OrderActor {
     }
 }
 
+impl Handler<AbandonClaim> for OrderActor {
+    type Result = ResponseFuture<Result<(), Fault>>;
+
+    fn handle(&mut self, message: AbandonClaim, _: &mut Self::Context) -> Self::Result {
+        let database = self.database.clone();
+        let now = self.clock.now();
+        Box::pin(async move {
+            let AbandonClaim { scope, claim, at } = message;
+            database
+                .write(&scope, async |tx| {
+                    idempotency::release_unknown(tx, &claim, at, now).await?;
+                    Ok(Ok(()))
+                })
+                .await
+        })
+    }
+}
+
 impl Handler<GetOrder> for OrderActor {
     type Result = ResponseFuture<Result<Option<OrderView>, Fault>>;
 

@@ -1,9 +1,10 @@
 use actix::Message;
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::views::*;
 use crate::fault::Fault;
-use crate::idempotency::{HeldClaim, KeptAnswer};
+use crate::idempotency::{HeldClaim, IdempotencyClaim, KeptAnswer};
 use crate::identifiers::{InvoiceNumber, OrderNumber, ReceiptNumber};
 use crate::page::{Page, PageRequest};
 use crate::session::{Role, Session};
@@ -78,6 +79,17 @@ pub struct AttachCheckout {
     pub order_id: Uuid,
     pub checkout: CheckoutView,
     pub answer: Option<(HeldClaim, KeptAnswer)>,
+}
+
+/// Frees the key of a checkout that does not know whether its order was written: whoever asks again need not wait until
+/// this request counts as dead, and is told.
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "Result<(), Fault>")]
+pub struct AbandonClaim {
+    pub scope: TenantScope,
+    pub claim: IdempotencyClaim,
+    /// When that was known: later claims on the key are others'.
+    pub at: DateTime<Utc>,
 }
 
 /// Ends a checkout that did not get as far as a Checkout Session: keeps its answer, or frees the key for another try.

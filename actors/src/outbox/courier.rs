@@ -73,6 +73,12 @@ impl Default for CourierSettings {
 /// Messages taken at a time. Deliveries go one after the other, within the lease.
 const BATCH: i64 = 20;
 
+/// What the delivery under way gets to end in when the process is told to.
+const ENDING: Duration = Duration::from_millis(1500);
+
+/// Between two tries to write an outcome down.
+const WRITE_PAUSE: Duration = Duration::from_millis(100);
+
 pub struct Courier<D> {
     pub database: Database,
     pub clock: SharedClock,
@@ -82,10 +88,11 @@ pub struct Courier<D> {
 }
 
 impl<D: Destination> Courier<D> {
-    /// Delivers until `stop` turns true; what is being delivered then is finished first.
+    /// Delivers until `stop` turns true. What is being delivered then is finished first, if that is soon; the rest is
+    /// given back, for another process to take at once.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
-            let delivered = match self.round().await {
+            let delivered = match self.round(&mut stop).await {
                 Ok(delivered) => delivered,
                 Err(error) => {
                     tracing::warn!(%error, "the outbox cannot be read");
@@ -104,55 +111,117 @@ impl<D: Destination> Courier<D> {
     }
 
     /// Delivers what is due now, at most one batch; tells how many messages it took.
-    pub async fn round(&self) -> sqlx::Result<usize> {
+    async fn round(&self, stop: &mut watch::Receiver<bool>) -> sqlx::Result<usize> {
         let now = self.clock.now();
+        let leased_until = now + self.settings.lease;
         let mut tx = self.database.platform_tx().await?;
-        let due = store::lease_due(&mut tx, now, now + self.settings.lease, BATCH).await?;
+        let mut due = store::lease_due(&mut tx, now, leased_until, BATCH).await?;
         tx.commit().await?;
         let taken = due.len();
-        for message in due {
-            self.deliver(message).await?;
+        // From the end, so that what is left is the beginning.
+        due.reverse();
+        while let Some(message) = due.last() {
+            let delivered = tokio::select! {
+                biased;
+                delivered = self.deliver(message, leased_until) => delivered,
+                () = ending(stop) => {
+                    self.give_back(&due, leased_until).await?;
+                    return Ok(taken);
+                }
+            };
+            due.pop();
+            if let Err(error) = delivered {
+                self.give_back(&due, leased_until).await?;
+                return Err(error);
+            }
         }
         Ok(taken)
     }
 
-    async fn deliver(&self, message: DueMessage) -> sqlx::Result<()> {
-        let DueMessage { tenant_id, id, topic, payload, attempts, created_at } = message;
-        let scope = TenantScope::proven(tenant_id);
+    /// Leaves messages to others, as if they had not been taken.
+    async fn give_back(&self, messages: &[DueMessage], leased_until: DateTime<Utc>) -> sqlx::Result<()> {
+        loop {
+            let given_back = async {
+                let mut tx = self.database.platform_tx().await?;
+                store::give_back(&mut tx, messages, leased_until, self.clock.now()).await?;
+                tx.commit().await
+            };
+            match given_back.await {
+                Err(error) if self.clock.now() >= leased_until => return Err(error),
+                Err(_) => tokio::time::sleep(WRITE_PAUSE).await,
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    async fn deliver(&self, message: &DueMessage, leased_until: DateTime<Utc>) -> sqlx::Result<()> {
+        let scope = TenantScope::proven(message.tenant_id);
         let delivery = Delivery {
             scope,
             viewer: Viewer::of_platform(scope),
-            id,
-            topic: topic.clone(),
-            payload,
-            created_at,
+            id: message.id,
+            topic: message.topic.clone(),
+            payload: message.payload.clone(),
+            created_at: message.created_at,
         };
         let outcome = self.destination.deliver(delivery).await;
-        let now = self.clock.now();
-        // Whether it was sent is written in a transaction of its own: dying before this sends it again, never not at all.
+        if let Err(error) = &outcome {
+            let (topic, attempts) = (&message.topic, message.attempts);
+            let dead = self.next_attempt(message, error).is_none();
+            tracing::warn!(%error, %topic, message = %message.id, attempts, dead, "a message was not delivered");
+            metrics::counter!("outbox_failures_total", "dead" => if dead { "true" } else { "false" })
+                .increment(1);
+        }
+        // What was sent and not written down is sent again: so it is tried while nobody else takes the message.
+        loop {
+            match self.write_down(message, &outcome).await {
+                Err(error) if self.clock.now() >= leased_until => return Err(error),
+                Err(_) => tokio::time::sleep(WRITE_PAUSE).await,
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    /// Whether it was sent is written in a transaction of its own: dying before this sends it again, never not at all.
+    async fn write_down(
+        &self,
+        message: &DueMessage,
+        outcome: &Result<(), DeliveryError>,
+    ) -> sqlx::Result<()> {
+        let DueMessage { tenant_id, id, .. } = message;
         let mut tx = self.database.platform_tx().await?;
         match outcome {
             Ok(()) => {
+                let now = self.clock.now();
                 // What is delivered is of a topic that the destination knows: there are few.
-                metrics::histogram!("outbox_delivery_seconds", "topic" => topic.clone())
-                    .record((now - created_at).as_seconds_f64().max(0.0));
-                store::mark_sent(&mut tx, tenant_id, id, now).await?;
+                metrics::histogram!("outbox_delivery_seconds", "topic" => message.topic.clone())
+                    .record((now - message.created_at).as_seconds_f64().max(0.0));
+                store::mark_sent(&mut tx, *tenant_id, *id, now).await?;
             }
             Err(error) => {
-                let next = match error {
-                    DeliveryError::Temporary(_) if attempts < self.settings.max_attempts => {
-                        Some(now + backoff(attempts))
-                    }
-                    _ => None,
-                };
-                tracing::warn!(%error, %topic, message = %id, attempts, dead = next.is_none(), "a message was not delivered");
-                metrics::counter!("outbox_failures_total", "dead" => if next.is_none() { "true" } else { "false" })
-                    .increment(1);
-                store::mark_failed(&mut tx, tenant_id, id, &error.to_string(), next).await?;
+                let next = self.next_attempt(message, error);
+                store::mark_failed(&mut tx, *tenant_id, *id, &error.to_string(), next).await?;
             }
         }
         tx.commit().await
     }
+
+    /// When to try again; none where no try can help any more.
+    fn next_attempt(&self, message: &DueMessage, error: &DeliveryError) -> Option<DateTime<Utc>> {
+        match error {
+            DeliveryError::Temporary(_) if message.attempts < self.settings.max_attempts => {
+                Some(self.clock.now() + backoff(message.attempts))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Done a while after the process was told to end.
+async fn ending(stop: &mut watch::Receiver<bool>) {
+    // An error means that the process ends without a word. Dropped at once: it keeps the channel from being sent to.
+    drop(stop.wait_for(|stop| *stop).await);
+    tokio::time::sleep(ENDING).await;
 }
 
 /// 2, 4, 8 … seconds, at most three hours.

@@ -77,6 +77,30 @@ pub(super) async fn lease_due(
     .await
 }
 
+/// Undoes [`lease_due`] for messages that were not tried. Those that were settled meanwhile stay so.
+pub(super) async fn give_back(
+    tx: &mut PlatformTx,
+    messages: &[DueMessage],
+    leased_until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let (tenants, ids): (Vec<Uuid>, Vec<Uuid>) =
+        messages.iter().map(|message| (message.tenant_id, message.id)).unzip();
+    sqlx::query(
+        "UPDATE outbox_messages AS message SET next_attempt_at = $4, attempts = message.attempts - 1
+         FROM unnest($1::uuid[], $2::uuid[]) AS left_over (tenant_id, id)
+         WHERE message.tenant_id = left_over.tenant_id AND message.id = left_over.id
+           AND message.status = 'PENDING' AND message.next_attempt_at = $3",
+    )
+    .bind(tenants)
+    .bind(ids)
+    .bind(leased_until)
+    .bind(now)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
 pub(super) async fn mark_sent(
     tx: &mut PlatformTx,
     tenant_id: Uuid,

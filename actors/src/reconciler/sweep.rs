@@ -17,6 +17,7 @@ use super::store::{self, Leased};
 use crate::ask::ask;
 use crate::clock::SharedClock;
 use crate::database::Database;
+use crate::database::tx::Tries;
 use crate::fault::Fault;
 use crate::order::{AttachCheckout, CheckoutView, OrderActor};
 use crate::random;
@@ -141,7 +142,7 @@ impl<P: Provider> Reconciler<P> {
         Self { database, clock, webhooks, orders, provider, settings, is_away }
     }
 
-    /// Sweeps until `stop` turns true; what is being asked then is asked to its end.
+    /// Sweeps until `stop` turns true; what is being asked then is left to another process, at once.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         // Processes that start together do not stay together.
         let mut pause = self.settings.every.mul_f64(spread());
@@ -150,7 +151,7 @@ impl<P: Provider> Reconciler<P> {
                 () = tokio::time::sleep(pause) => {}
                 _ = stop.changed() => continue,
             }
-            let taken = match self.round().await {
+            let taken = match self.round(&mut stop).await {
                 Ok(taken) => taken,
                 Err(fault) => {
                     tracing::warn!(error = %fault, "pending payments cannot be looked for");
@@ -165,7 +166,7 @@ impl<P: Provider> Reconciler<P> {
     /// Asks about what is due now, at most one batch; tells how many payments it took.
     ///
     /// While the provider is away one payment is taken, to find out whether it is back.
-    pub async fn round(&self) -> Result<usize, Fault> {
+    async fn round(&self, stop: &mut watch::Receiver<bool>) -> Result<usize, Fault> {
         let now = self.clock.now();
         let at_most = if self.is_away.load(Ordering::Relaxed) { 1 } else { BATCH as i64 };
         let until = now + LEASE;
@@ -176,7 +177,31 @@ impl<P: Provider> Reconciler<P> {
         tx.commit().await?;
         let age = oldest.map_or(0.0, |oldest| (now - oldest).as_seconds_f64().max(0.0));
         metrics::gauge!("payments_oldest_pending_seconds").set(age);
-        Ok(self.ask_about(due, until).await?.len())
+        let taken = due.len();
+        tokio::select! {
+            biased;
+            asked = self.ask_about(due.clone(), until) => drop(asked?),
+            () = told_to_end(stop) => self.give_back_unasked(&due, until).await?,
+        }
+        Ok(taken)
+    }
+
+    async fn give_back_unasked(&self, payments: &[Leased], until: DateTime<Utc>) -> Result<(), Fault> {
+        let now = self.clock.now();
+        let mut tries = Tries::new();
+        loop {
+            let given_back = async {
+                let mut tx = self.database.reconciler_tx().await?;
+                for payment in payments {
+                    store::give_back(tx.connection(), payment, until, now).await?;
+                }
+                tx.commit().await
+            };
+            match given_back.await {
+                Ok(()) => return Ok(()),
+                Err(error) => tries.again_after(error)?,
+            }
+        }
     }
 
     /// Takes those of `ids` that no one else is asking about, and asks.
@@ -334,6 +359,11 @@ impl<P: Provider> Reconciler<P> {
             tracing::info!("the payment provider can be asked again");
         }
     }
+}
+
+async fn told_to_end(stop: &mut watch::Receiver<bool>) {
+    // An error means that the process ends without a word. Dropped at once: it keeps the channel from being sent to.
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 /// A number from 0 to 1, for what must not happen everywhere at the same moment.

@@ -3,6 +3,7 @@
 use lettre::message::header::ContentType;
 use lettre::message::{Attachment, Mailbox, MultiPart};
 use lettre::{Address, Message};
+use uuid::Uuid;
 
 use super::calendar::Event;
 
@@ -19,9 +20,11 @@ pub(super) struct Letter {
 }
 
 impl Letter {
-    /// The whole message, in both forms. `from` bears the shop's name.
+    /// The whole message, in both forms. `from` bears the shop's name. It is `id`'s at each delivery, so that whoever
+    /// gets it twice (its first delivery was not confirmed) can tell.
     pub(super) fn message(
         &self,
+        id: Uuid,
         from: &Mailbox,
         name: Option<&str>,
         address: Address,
@@ -38,7 +41,9 @@ impl Letter {
                     .singlepart(Attachment::new("booking.ics".to_owned()).body(event.file(), kind))
             }
         };
+        let id = format!("<{}@{}>", id.simple(), from.email.domain());
         Message::builder()
+            .message_id(Some(id))
             .from(Mailbox::new(Some(one_line(&self.shop)), from.email.clone()))
             .to(Mailbox::new(name.map(one_line), address))
             .subject(one_line(&self.subject))
@@ -117,7 +122,8 @@ mod tests {
     fn names_cannot_become_headers() {
         let from: Mailbox = "shop@example.com".parse().unwrap_or_else(|_| unreachable!("a constant"));
         let letter = letter("Shop\r\nBcc: x@example.com", "hello\r\nX-Evil: 1");
-        let message = letter.message(&from, Some("Eve\r\nBcc: all@example.com"), from.email.clone());
+        let message =
+            letter.message(Uuid::nil(), &from, Some("Eve\r\nBcc: all@example.com"), from.email.clone());
         let bytes = message.map(|message| message.formatted()).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let head = text.split("\r\n\r\n").next().unwrap_or_default();

@@ -4,6 +4,7 @@ use lettre::Address;
 use primetech_actors::outbox::{Delivery, DeliveryError, Destination};
 use primetech_actors::session::TokenSecret;
 use primetech_actors::system::Actors;
+use uuid::Uuid;
 
 use super::transport::{MailerError, Transport};
 use super::write::{self, Desk, Recipient};
@@ -26,13 +27,18 @@ impl Mailer {
         Ok(Self { transport: Transport::new(&config.mail.transport)?, config: Arc::clone(config), desk })
     }
 
-    async fn send(&self, recipient: Recipient, letter: &super::letter::Letter) -> Result<(), DeliveryError> {
+    async fn send(
+        &self,
+        id: Uuid,
+        recipient: Recipient,
+        letter: &super::letter::Letter,
+    ) -> Result<(), DeliveryError> {
         let address: Address = recipient
             .email
             .parse()
             .map_err(|_| DeliveryError::Permanent("the address cannot be used".to_owned()))?;
         let message = letter
-            .message(&self.config.mail.from, recipient.name.as_deref(), address)
+            .message(id, &self.config.mail.from, recipient.name.as_deref(), address)
             .map_err(|error| DeliveryError::Permanent(format!("the mail cannot be built: {error}")))?;
         self.transport.send(message).await
     }
@@ -51,7 +57,7 @@ impl Destination for Mailer {
             return Ok(());
         }
         match self.desk.write(&delivery).await? {
-            Some((recipient, letter)) => self.send(recipient, &letter).await,
+            Some((recipient, letter)) => self.send(delivery.id, recipient, &letter).await,
             None => Ok(()),
         }
     }

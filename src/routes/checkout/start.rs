@@ -9,8 +9,11 @@ use actix_web::{HttpResponse, rt, web};
 use chrono::TimeDelta;
 use primetech_actors::ask::ask;
 use primetech_actors::counter::{Buyer, PlaceOrder, PlaceOrderError, Placed, WantedItem};
+use primetech_actors::fault::Fault;
 use primetech_actors::idempotency::{HeldClaim, IdempotencyClaim, KeptAnswer, Refused};
-use primetech_actors::order::{AttachCheckout, CheckoutView, InvoiceView, OrderView, SettleClaim};
+use primetech_actors::order::{
+    AbandonClaim, AttachCheckout, CheckoutView, InvoiceView, OrderView, SettleClaim,
+};
 use primetech_actors::session::Session;
 use primetech_actors::tenancy::TenantScope;
 use serde::Serialize;
@@ -30,6 +33,9 @@ use crate::routes::{Access, Endpoint};
 /// How long a customer may take to pay. The provider allows 24 hours from its own now: an hour is left for a repeated
 /// request, whose parameters must be those of the first.
 const TIME_TO_PAY: TimeDelta = TimeDelta::hours(23);
+
+/// After so many seconds a key that nobody freed is free by itself.
+const CLAIM_SECONDS: u32 = 60;
 
 pub fn endpoint() -> Endpoint {
     Endpoint::post("/api/checkout/start", Access::Session, || web::to(handle)).documented(doc)
@@ -148,8 +154,13 @@ async fn start(state: web::Data<State>, wanted: Wanted) -> Result<HttpResponse, 
     let Wanted { session, items, success_url, cancel_url, claim, request_id } = wanted;
     let scope = session.scope();
     let counter = state.actors.counters.of(&scope);
-    let placed = match ask(counter, PlaceOrder { buyer: Buyer::from(&*session), items, claim }).await {
+    let order = PlaceOrder { buyer: Buyer::from(&*session), items, claim: claim.clone() };
+    let placed = match ask(counter, order).await {
         Ok(placed) => placed,
+        Err(PlaceOrderError::Fault(Fault::OutcomeUnknown)) => {
+            abandon_when_possible(&state, scope, claim);
+            return Err(Fault::OutcomeUnknown.into());
+        }
         Err(error) => return refuse(&state, scope, error, &request_id).await,
     };
     let checkout = match state
@@ -159,7 +170,7 @@ async fn start(state: web::Data<State>, wanted: Wanted) -> Result<HttpResponse, 
     {
         Ok(made) => CheckoutView { session_id: made.id, url: made.url, expires_at: made.expires_at },
         Err(error) => {
-            settle(&state, scope, placed.claim, None).await?;
+            free_when_possible(state, scope, placed.claim).await;
             let refusal = ApiError::new(Code::PaymentProviderError).meta("orderNumber", placed.order.number);
             return Err(refusal.caused_by(error));
         }
@@ -226,11 +237,27 @@ async fn free_when_possible(state: web::Data<State>, scope: TenantScope, claim: 
         return;
     }
     rt::spawn(async move {
-        for _ in 0..60 {
+        for _ in 0..CLAIM_SECONDS {
             rt::time::sleep(Duration::from_secs(1)).await;
             if settle(&state, scope, claim, None).await.is_ok() {
                 return;
             }
+        }
+    });
+}
+
+/// The same for a request that does not know whether it has its key: whether its order was written could not be found
+/// out, because the database was gone.
+fn abandon_when_possible(state: &State, scope: TenantScope, claim: Option<IdempotencyClaim>) {
+    let Some(claim) = claim else { return };
+    let orders = state.actors.orders.of(&scope).clone();
+    let abandon = AbandonClaim { scope, claim, at: state.actors.clock.now() };
+    rt::spawn(async move {
+        for _ in 0..CLAIM_SECONDS {
+            if ask(&orders, abandon.clone()).await.is_ok() {
+                return;
+            }
+            rt::time::sleep(Duration::from_secs(1)).await;
         }
     });
 }
