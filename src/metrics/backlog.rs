@@ -10,14 +10,18 @@ use primetech_actors::{outbox, webhook};
 
 /// As often as Prometheus asks: cheap, by partial indexes.
 const EVERY: Duration = Duration::from_secs(15);
+/// A process that starts has other things to do first, and opens no connection more for this.
+const FIRST: Duration = Duration::from_secs(3);
 
 /// Looks until it is dropped. While the database is away the figures stay as they were; its absence shows elsewhere.
 pub async fn watch(database: Database, clock: SharedClock) {
+    let mut pause = FIRST;
     loop {
+        tokio::time::sleep(pause).await;
         if let Err(error) = look(&database, &clock).await {
             tracing::debug!(%error, "the backlog cannot be looked at");
         }
-        tokio::time::sleep(EVERY).await;
+        pause = EVERY;
     }
 }
 

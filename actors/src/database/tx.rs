@@ -12,9 +12,12 @@ use crate::audit_log::Actor;
 use crate::fault::{FailureKind, Fault, kind_of};
 use crate::tenancy::TenantScope;
 
-/// Work on a fresh connection is tried this often in all. After a restart of PostgreSQL each pooled connection is
-/// broken until its first statement has failed.
+/// Work that met a conflict is tried this often in all.
 const MAX_TRIES: u32 = 4;
+
+/// Work whose connection was broken is tried this often. After a restart of PostgreSQL each pooled connection is broken
+/// until its first statement has failed, at once: these are about as many as were in use together before it.
+const MAX_CONNECTIONS_TRIED: u32 = 12;
 
 /// How long a commit whose answer was lost is looked up.
 const OUTCOME_PATIENCE: Duration = Duration::from_secs(3);
@@ -31,13 +34,18 @@ impl Tries {
     /// Only for errors that came before a COMMIT was sent, or that are known to have aborted the transaction.
     pub(crate) fn again_after(&mut self, error: sqlx::Error) -> Result<(), Fault> {
         self.0 += 1;
-        let worth_it = match kind_of(&error) {
+        let at_most = match kind_of(&error) {
             // Waiting for a connection took its whole timeout already.
-            FailureKind::Connection => !matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed),
-            FailureKind::Conflict => true,
-            FailureKind::Statement => false,
+            FailureKind::Connection
+                if matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) =>
+            {
+                0
+            }
+            FailureKind::Connection => MAX_CONNECTIONS_TRIED,
+            FailureKind::Conflict => MAX_TRIES,
+            FailureKind::Statement => 0,
         };
-        if worth_it && self.0 < MAX_TRIES { Ok(()) } else { Err(error.into()) }
+        if self.0 < at_most { Ok(()) } else { Err(error.into()) }
     }
 }
 
