@@ -13,8 +13,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::{Request, Response};
+use actix_service::ServiceFactory;
 use actix_web::body::BoxBody;
-use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::dev::{AppConfig, Server, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpMessage, web};
 use primetech_actors::audit_log::Sealer;
@@ -125,8 +127,6 @@ impl Application {
         let rate_limiter = RateLimiter::new(&config, Arc::clone(&clock))?;
         let actors = start_actors(&config, clock, threads)?;
         let wanted = SocketAddr::new(config.bind_address, config.port);
-        let settings =
-            EdgeSettings { request_timeout: limits.request, strict_transport: config.cookies.secure };
         let stripe = &config.stripe;
         let payments = PaymentProvider::new(
             stripe.secret_key.clone(),
@@ -149,14 +149,7 @@ impl Application {
             rate_limiter,
         };
         let of_worker = state.clone();
-        let application = move || {
-            let state = of_worker.clone();
-            let routed = App::new()
-                .app_data(web::Data::new(state.clone()))
-                .configure(|config| routes::mount(config, &state, &endpoints))
-                .wrap(from_fn(move |request, next: Next<BoxBody>| observe(state.clone(), request, next)));
-            edge::wrap(routed, settings)
-        };
+        let application = move || service(&of_worker, &endpoints);
         let (server, address) = listener::listen(wanted, threads, limits, application)
             .map_err(|error| ServeError::Listen { address: wanted, error })?;
         Ok(Self { server, address, state, mailer })
@@ -225,6 +218,23 @@ impl Application {
         sealer.abort();
         Ok(served?)
     }
+}
+
+/// What answers the requests of an application. Each thread of its listener has one; who wants to ask without a
+/// connection may make another.
+pub fn service(
+    state: &State,
+    endpoints: &[Endpoint],
+) -> impl ServiceFactory<Request, Config = AppConfig, Response = Response<BoxBody>, Error = Error, InitError = ()>
++ use<> {
+    let settings =
+        EdgeSettings { request_timeout: state.limits.request, strict_transport: state.config.cookies.secure };
+    let observed = state.clone();
+    let routed = App::new()
+        .app_data(web::Data::new(state.clone()))
+        .configure(|config| routes::mount(config, state, endpoints))
+        .wrap(from_fn(move |request, next: Next<BoxBody>| observe(observed.clone(), request, next)));
+    edge::wrap(routed, settings)
 }
 
 /// Delivers the outbox while the application runs.
