@@ -448,7 +448,7 @@ impl<'a> Tenant<'a> {
 
     /// All that the database has of this tenant, in the model's words.
     async fn look(&mut self) -> Result<Value, String> {
-        let sql = format!(
+        let sql =
             "SELECT json_build_object(
                  'orders', (SELECT coalesce(json_agg(json_build_object(
                          'id', o.id, 'order', o.status, 'total', o.total, 'invoice', i.status, 'invoice_number', i.number,
@@ -469,21 +469,20 @@ impl<'a> Tenant<'a> {
                      LEFT JOIN invoices i ON i.tenant_id = o.tenant_id AND i.order_id = o.id
                      LEFT JOIN payments p ON p.tenant_id = o.tenant_id AND p.order_id = o.id
                      LEFT JOIN receipts r ON r.tenant_id = o.tenant_id AND r.order_id = o.id
-                     WHERE o.tenant_id = '{id}'),
-                 'events', (SELECT coalesce(json_object_agg(provider_event_id, status), '{{}}') FROM webhook_events
+                     WHERE o.tenant_id = $2),
+                 'events', (SELECT coalesce(json_object_agg(provider_event_id, status), '{}') FROM webhook_events
                      WHERE provider = 'STRIPE' AND provider_event_id = ANY ($1)),
                  'bookings', (SELECT coalesce(json_object_agg(b.ref, json_build_object('status', b.status, 'events',
-                         (SELECT count(*) FROM booking_events e WHERE e.tenant_id = b.tenant_id AND e.booking_id = b.id))), '{{}}')
-                     FROM bookings b WHERE b.tenant_id = '{id}'),
-                 'told', (SELECT coalesce(json_object_agg(topic, count), '{{}}') FROM
-                     (SELECT topic, count(*) FROM outbox_messages WHERE tenant_id = '{id}' GROUP BY topic) AS topics),
-                 'counters', (SELECT coalesce(json_object_agg(kind, last_value), '{{}}') FROM counters
-                     WHERE tenant_id = '{id}' AND kind <> 'ORD'))",
-            id = self.id
-        );
+                         (SELECT count(*) FROM booking_events e WHERE e.tenant_id = b.tenant_id AND e.booking_id = b.id))), '{}')
+                     FROM bookings b WHERE b.tenant_id = $2),
+                 'told', (SELECT coalesce(json_object_agg(topic, count), '{}') FROM
+                     (SELECT topic, count(*) FROM outbox_messages WHERE tenant_id = $2 GROUP BY topic) AS topics),
+                 'counters', (SELECT coalesce(json_object_agg(kind, last_value), '{}') FROM counters
+                     WHERE tenant_id = $2 AND kind <> 'ORD'))";
         let ids: Vec<&String> = self.events.iter().collect();
-        let found: Value = sqlx::query_scalar(AssertSqlSafe(sql))
+        let found: Value = sqlx::query_scalar(sql)
             .bind(ids)
+            .bind(self.id)
             .fetch_one(&self.world.pool)
             .await
             .map_err(|error| error.to_string())?;
