@@ -64,6 +64,10 @@ fn describe() {
     describe_counter!("batch_isolated_total", "Batches done again one by one because one of them failed");
     describe_counter!("activation_refusals_total", "Activations refused, by reason");
     describe_counter!("webhook_events_failed_total", "Provider events that failed");
+    describe_counter!(
+        "reconciled_events_total",
+        "Refunds and disputes that the provider was asked for and that were not heard of, by type and outcome"
+    );
     describe_counter!("reconciled_total", "Pending payments that the provider was asked about, by outcome");
     describe_gauge!(
         "payments_oldest_pending_seconds",
