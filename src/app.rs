@@ -14,8 +14,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::{Request, Response};
+use actix_service::ServiceFactory;
 use actix_web::body::BoxBody;
-use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::dev::{AppConfig, Server, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpMessage, web};
 use primetech_actors::audit_log::Sealer;
@@ -139,8 +141,6 @@ impl Application {
         let rate_limiter = RateLimiter::new(&config, Arc::clone(&clock))?;
         let actors = start_actors(&config, clock, threads)?;
         let wanted = SocketAddr::new(config.bind_address, config.port);
-        let settings =
-            EdgeSettings { request_timeout: limits.request, strict_transport: config.cookies.secure };
         let stripe = &config.stripe;
         let payments = PaymentProvider::new(
             stripe.secret_key.clone(),
@@ -163,15 +163,8 @@ impl Application {
             rate_limiter,
         }));
         let of_worker = state.clone();
-        let application = move || {
-            let state = of_worker.clone();
-            let routed = App::new()
-                .app_data(web::Data::new(state.clone()))
-                .configure(|config| routes::mount(config, &state, &endpoints))
-                .wrap(from_fn(move |request, next: Next<BoxBody>| observe(state.clone(), request, next)));
-            edge::wrap(routed, settings)
-        };
-        let strict = settings.strict_transport;
+        let application = move || service(&of_worker, &endpoints);
+        let strict = state.config.cookies.secure;
         let (server, address) = listener::listen(wanted, threads, limits, strict, application)
             .map_err(|error| ServeError::Listen { address: wanted, error })?;
         Ok(Self { server, address, state, mailer })
@@ -252,6 +245,23 @@ impl Application {
         }
         Ok(served?)
     }
+}
+
+/// What answers the requests of an application. Each thread of its listener has one; who wants to ask without a
+/// connection may make another.
+pub fn service(
+    state: &State,
+    endpoints: &[Endpoint],
+) -> impl ServiceFactory<Request, Config = AppConfig, Response = Response<BoxBody>, Error = Error, InitError = ()>
++ use<> {
+    let settings =
+        EdgeSettings { request_timeout: state.limits.request, strict_transport: state.config.cookies.secure };
+    let observed = state.clone();
+    let routed = App::new()
+        .app_data(web::Data::new(state.clone()))
+        .configure(|config| routes::mount(config, state, endpoints))
+        .wrap(from_fn(move |request, next: Next<BoxBody>| observe(observed.clone(), request, next)));
+    edge::wrap(routed, settings)
 }
 
 /// Delivers the outbox while the application runs.

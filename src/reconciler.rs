@@ -3,11 +3,11 @@
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
-use primetech_actors::reconciler::{AskError, Provider, SessionState, Standing};
+use primetech_actors::reconciler::{AskError, Provider, ProviderEvent, SessionState, Standing};
 use uuid::Uuid;
 
 use crate::integrations::stripe::{
-    CheckoutSessionDetails, CheckoutStatus, PaymentProvider, PaymentStatus, ProviderError,
+    CheckoutSessionDetails, CheckoutStatus, ListedEvent, PaymentProvider, PaymentStatus, ProviderError,
 };
 
 impl Provider for PaymentProvider {
@@ -22,6 +22,24 @@ impl Provider for PaymentProvider {
     ) -> Result<Option<SessionState>, AskError> {
         Ok(self.find_checkout_session(order_id, made).await.map_err(refusal)?.map(state))
     }
+
+    async fn events(
+        &self,
+        kinds: &'static [&'static str],
+        made: RangeInclusive<DateTime<Utc>>,
+    ) -> Result<Option<Vec<ProviderEvent>>, AskError> {
+        let listed = self.list_events(kinds, made).await;
+        // Whatever is refused here concerns the key or the question, and no object.
+        let listed = listed.map_err(|error| AskError::Unavailable(error.to_string()))?;
+        Ok(listed.map(|events| events.into_iter().filter_map(|event| provider_event(kinds, event)).collect()))
+    }
+}
+
+/// One of another type than was asked for is left out.
+fn provider_event(kinds: &'static [&'static str], event: ListedEvent) -> Option<ProviderEvent> {
+    let kind = kinds.iter().copied().find(|kind| *kind == event.kind)?;
+    let payload = event.body.to_string();
+    Some(ProviderEvent { id: event.id, kind, payment_intent: event.payment_intent, payload })
 }
 
 /// A refusal of anything but the session itself (a key that is wrong, a permission that is missing) concerns all.

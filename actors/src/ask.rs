@@ -14,7 +14,7 @@ pub struct Carried<A: Actor>(Handling<A>);
 type Handling<A> = Box<dyn FnOnce(&mut A, &mut <A as Actor>::Context) -> ResponseFuture<()> + Send>;
 
 impl<A: Actor> Carried<A> {
-    pub(crate) fn handle(self, actor: &mut A, context: &mut A::Context) -> ResponseFuture<()> {
+    pub fn handle(self, actor: &mut A, context: &mut A::Context) -> ResponseFuture<()> {
         (self.0)(actor, context)
     }
 }
@@ -25,6 +25,7 @@ impl<A: Actor> Message for Carried<A> {
 
 /// Lets an actor handle its messages within their senders' spans: what it does then shows in their traces, and what it
 /// logs bears their ids.
+#[macro_export]
 macro_rules! carry_spans {
     ($actor:ty) => {
         impl ::actix::Handler<$crate::ask::Carried<Self>> for $actor {
@@ -40,7 +41,7 @@ macro_rules! carry_spans {
         }
     };
 }
-pub(crate) use carry_spans;
+pub use carry_spans;
 
 /// Sends `message` and awaits the answer.
 ///

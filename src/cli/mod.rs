@@ -56,7 +56,7 @@ enum Command {
     Licence(licence::Arguments),
     /// The provider's stored events
     Webhook(webhook::Arguments),
-    /// Ask the provider about pending payments now, instead of waiting for its events
+    /// Ask the provider about pending payments, refunds and disputes now, instead of waiting for its events
     Reconcile(reconcile::Arguments),
     /// Proofs from the data
     Audit(audit::Arguments),

@@ -1,11 +1,12 @@
-//! `primetech reconcile`: asks the payment provider about pending payments now, and lets follow what its events would.
+//! `primetech reconcile`: asks the payment provider about pending payments, and for refunds and disputes, now, and lets
+//! follow what its events would.
 
 use std::process::ExitCode;
 
 use clap::Args;
 use primetech_actors::identifiers::OrderNumber;
 use primetech_actors::reconciler::Outcome;
-use primetech_actors::reconciler::by_hand::{self, Choice, Reconciled};
+use primetech_actors::reconciler::by_hand::{self, Choice, Reconciled, Report};
 
 use super::failure::{Checks, Failure};
 use super::output::{Reply, Table};
@@ -16,7 +17,8 @@ use crate::integrations::stripe::{PaymentProvider, ProviderTimeouts};
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  primetech reconcile\n  primetech reconcile --tenant acme --order ORD-20260131-7K2P\n\n\
-                        Needs STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET, as serving does. Serving processes do the same by \
+                        Needs STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET, as serving does. Refunds and \
+                        disputes are asked for as far back as Stripe tells, 30 days. Serving processes do the same by \
                         themselves; an order that one of them is asking about at this moment is left to it.\n\
                         Exit code 1 where the provider cannot be asked, or what it tells does not fit an order."
 )]
@@ -66,14 +68,15 @@ async fn reconcile(arguments: &Arguments) -> Result<Reply, Failure> {
             });
         }
     }
-    let asked = match settled {
-        Some(settled) => vec![settled],
-        None => by_hand::run(&workplace.database, &workplace.clock, provider, settings, &choice).await?,
-    };
-    reply(&asked, arguments)
+    let mut report = by_hand::run(&workplace.database, &workplace.clock, provider, settings, &choice).await?;
+    if report.asked.is_empty() {
+        report.asked.extend(settled);
+    }
+    reply(&report, arguments)
 }
 
-fn reply(asked: &[Reconciled], arguments: &Arguments) -> Result<Reply, Failure> {
+fn reply(report: &Report, arguments: &Arguments) -> Result<Reply, Failure> {
+    let asked = &report.asked;
     let mut table = Table::new(&["TENANT", "ORDER", "OUTCOME", "STATUS"]);
     let (mut away, mut unfit) = (0_usize, 0_usize);
     for one in asked {
@@ -89,10 +92,11 @@ fn reply(asked: &[Reconciled], arguments: &Arguments) -> Result<Reply, Failure> 
     let nothing = if arguments.order.is_some() {
         "a serving process is asking about it at this moment"
     } else {
-        "no pending payments"
+        "no pending payments, and no refund or dispute that was not heard of"
     };
-    let mut reply = Reply::new(&asked, table.text(nothing))?.succeeded(away == 0 && unfit == 0);
-    if away > 0 {
+    let is_done = away == 0 && unfit == 0 && report.is_whole;
+    let mut reply = Reply::new(asked, table.text(nothing))?.succeeded(is_done);
+    if away > 0 || !report.is_whole {
         reply = reply.note("the payment provider cannot be asked: try again, or see `primetech doctor`");
     }
     if unfit > 0 {

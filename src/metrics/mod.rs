@@ -92,6 +92,10 @@ fn describe() {
         Unit::Seconds,
         "From when the provider made an event to when what follows was committed"
     );
+    describe_counter!(
+        "reconciled_events_total",
+        "Refunds and disputes that the provider was asked for and that were not heard of, by type and outcome"
+    );
     describe_counter!("reconciled_total", "Pending payments that the provider was asked about, by outcome");
     describe_gauge!(
         "payments_oldest_pending_seconds",

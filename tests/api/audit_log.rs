@@ -92,8 +92,12 @@ async fn what_people_do_is_written_with_their_id_and_the_requests() {
     let admin = shop.register(DEMO).await;
     shop.make_admin(&admin).await;
     let booking = json!({"serviceSku": "call", "name": "Jane", "email": user.email});
-    let booking = shop.post(0, DEMO, "/api/bookings", &booking).await.expect(201).json();
-    let path = format!("/api/admin/bookings/{}", booking["booking"]["bkgRef"].as_str().unwrap());
+    assert_eq!(call(&shop, "book", None, post.clone(), "/api/bookings", &booking).await, 201);
+    assert_eq!(call(&shop, "book-in", Some(&user), post.clone(), "/api/bookings", &booking).await, 201);
+    assert_eq!(of_request(&shop, "book").await, ["anonymous booking.created booking"]);
+    assert_eq!(of_request(&shop, "book-in").await, ["user booking.created booking"]);
+    let reference = shop.text("SELECT min(ref) FROM bookings").await;
+    let path = format!("/api/admin/bookings/{reference}");
     let confirmed = json!({"status": "CONFIRMED"});
     assert_eq!(call(&shop, "move", Some(&admin), patch, &path, &confirmed).await, 200);
     assert_eq!(of_request(&shop, "move").await, ["user booking.status_changed booking"]);
@@ -103,7 +107,11 @@ async fn what_people_do_is_written_with_their_id_and_the_requests() {
     assert_eq!(of_request(&shop, "up").await, ["user release.upload_signed release"]);
 
     let reset = json!({"email": user.email});
-    shop.post(0, DEMO, "/api/auth/request-password-reset", &reset).await.expect(202);
+    let (path, nobody) = ("/api/auth/request-password-reset", json!({"email": "nobody@example.com"}));
+    assert_eq!(call(&shop, "ask", None, post.clone(), path, &reset).await, 202);
+    assert_eq!(call(&shop, "ask-nobody", None, post.clone(), path, &nobody).await, 202);
+    assert_eq!(of_request(&shop, "ask").await, ["anonymous user.password_reset_requested user"]);
+    assert_eq!(of_request(&shop, "ask-nobody").await, ["anonymous user.password_reset_requested -"]);
     until("the mail is there", async || token_in(&shop, "reset-password").is_some()).await;
     let reset =
         json!({"token": token_in(&shop, "reset-password").unwrap(), "password": "another horse entirely"});
@@ -150,6 +158,19 @@ async fn refunds_and_disputes_tell_what_became_of_the_licences() {
         )
         .await;
     assert_eq!(told, "ACTIVE>SUSPENDED SUSPENDED>REVOKED");
+    let part = json!({"id": "ch_2", "payment_intent": intent, "refunded": false, "amount_refunded": 100});
+    shop.deliver(0, &crate::harness::event("charge.refunded", part)).await.expect(200);
+    let of_payment = shop
+        .text(
+            "SELECT string_agg(action || coalesce(' ' || (after->>'amountRefunded'), '') || coalesce(' ' || (after->>'status'), ''),
+                               ', ' ORDER BY id)
+             FROM audit_log WHERE subject LIKE 'payment:%'",
+        )
+        .await;
+    assert_eq!(
+        of_payment, "payment.dispute_changed OPEN, payment.refunded 4900",
+        "an older sum changes nothing"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -269,3 +269,121 @@ async fn one_of_another_amount_is_stored_as_failed_and_changes_nothing() {
     .await;
     assert_eq!(status(&shop, &started).await, "PENDING OPEN PENDING");
 }
+
+/// Lets the provider be asked for refunds and disputes at the next sweep.
+async fn hear_now(shop: &Shop) {
+    shop.execute("UPDATE provider_event_sweeps SET next_at = now() - interval '1 second'").await;
+}
+
+async fn intent(shop: &Shop, started: &Value) -> String {
+    let id = started["order"]["id"].as_str().unwrap();
+    shop.text(&format!("SELECT provider_payment_intent_id FROM payments WHERE order_id = '{id}'")).await
+}
+
+async fn licences(shop: &Shop, started: &Value) -> String {
+    let id = started["order"]["id"].as_str().unwrap();
+    shop.text(&format!("SELECT string_agg(DISTINCT status, ' ') FROM licences WHERE order_id = '{id}'")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refunds_and_disputes_whose_webhooks_are_lost_take_effect_once() {
+    let shop = shop_without_webhooks(2).await;
+    let buyer = shop.register(DEMO).await;
+    let mut orders = Vec::new();
+    for _ in 0..4 {
+        let started = started(&shop, &buyer).await;
+        happens(&shop, &started, "paid").await;
+        orders.push(started);
+    }
+    age(&shop).await;
+    for started in &orders {
+        becomes(&shop, started, "PAID PAID PAID").await;
+    }
+    let [refunded, partly, disputed, lost] = &orders[..] else { unreachable!() };
+    let path = async |started: &Value, what: &str| {
+        format!("payment_intents/{}/{what}", intent(&shop, started).await)
+    };
+    shop.stand_in(&path(refunded, "refund").await, &json!({})).await;
+    shop.stand_in(&path(partly, "refund").await, &json!({"amount": 100})).await;
+    shop.stand_in(&path(disputed, "dispute").await, &json!({"action": "create"})).await;
+    shop.stand_in(&path(lost, "dispute").await, &json!({"action": "create"})).await;
+    shop.stand_in(&path(lost, "dispute").await, &json!({"action": "lost"})).await;
+    hear_now(&shop).await;
+    becomes(&shop, refunded, "REFUNDED REFUNDED REFUNDED").await;
+    until("the dispute is heard", async || licences(&shop, disputed).await == "SUSPENDED").await;
+    until("its end is heard", async || licences(&shop, lost).await == "REVOKED").await;
+    assert_eq!(licences(&shop, refunded).await, "REVOKED");
+    assert_eq!(
+        (status(&shop, partly).await.as_str(), licences(&shop, partly).await.as_str()),
+        ("PAID PAID PAID", "ACTIVE")
+    );
+    assert_eq!(
+        shop.count("SELECT sum(amount_refunded)::bigint FROM payments WHERE status = 'PAID'").await,
+        100
+    );
+
+    // Their webhooks come after all, twice: each was stored under its own id, and changes nothing more.
+    let entries = shop.count("SELECT count(*) FROM audit_log").await;
+    shop.stand_in("release", &json!({"times": 2, "shuffle": true, "concurrent": true})).await;
+    assert_eq!(shop.count("SELECT count(*) FROM audit_log").await, entries);
+    let of_charges = "SELECT count(*) FROM webhook_events WHERE type IN ('charge.refunded', 'charge.dispute.created', 'charge.dispute.closed')";
+    assert_eq!(shop.count(&format!("{of_charges} AND status = 'PROCESSED' AND attempts = 1")).await, 5);
+    assert_eq!(shop.count(of_charges).await, 5);
+
+    // What is made later is asked for later, and what was heard is not forgotten.
+    shop.stand_in("mode", &json!({"webhooks": "hold"})).await;
+    shop.stand_in(&path(disputed, "dispute").await, &json!({"action": "won"})).await;
+    hear_now(&shop).await;
+    until("the end is heard", async || licences(&shop, disputed).await == "ACTIVE").await;
+    assert_eq!(
+        shop.count(
+            "SELECT count(*) FROM provider_event_sweeps WHERE heard_until > now() - interval '1 minute'"
+        )
+        .await,
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_is_heard_before_its_payment_waits_for_it() {
+    let shop = shop_without_webhooks(1).await;
+    let buyer = shop.register(DEMO).await;
+    let order = started(&shop, &buyer).await;
+    happens(&shop, &order, "paid").await;
+    let paid = shop.provider_session(&order).await;
+    shop.stand_in(
+        &format!("payment_intents/{}/refund", paid["payment_intent"].as_str().unwrap()),
+        &json!({}),
+    )
+    .await;
+    hear_now(&shop).await;
+    let waiting = "SELECT count(*) FROM webhook_events WHERE status = 'PENDING' AND type = 'charge.refunded'";
+    until("it is kept", async || shop.count(waiting).await == 1).await;
+    assert_eq!(status(&shop, &order).await, "PENDING OPEN PENDING");
+    age(&shop).await;
+    becomes(&shop, &order, "REFUNDED REFUNDED REFUNDED").await;
+    assert_eq!(shop.count("SELECT count(*) FROM receipts").await, 1, "money was taken, and given back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_provider_is_away_no_time_counts_as_heard() {
+    let shop = shop_without_webhooks(1).await;
+    let buyer = shop.register(DEMO).await;
+    let order = started(&shop, &buyer).await;
+    happens(&shop, &order, "paid").await;
+    age(&shop).await;
+    becomes(&shop, &order, "PAID PAID PAID").await;
+    let heard =
+        "SELECT count(*) FROM provider_event_sweeps WHERE heard_until IS NOT NULL AND leased_until IS NULL";
+    until("it was asked once", async || shop.count(heard).await == 1).await;
+    shop.stand_in("mode", &json!({"api": "error500"})).await;
+    shop.execute("UPDATE provider_event_sweeps SET heard_until = NULL").await;
+    shop.stand_in(&format!("payment_intents/{}/refund", intent(&shop, &order).await), &json!({})).await;
+    hear_now(&shop).await;
+    let put_off = "SELECT count(*) FROM provider_event_sweeps WHERE next_at > now() AND leased_until IS NULL";
+    until("it is put off", async || shop.count(put_off).await == 1).await;
+    assert_eq!(shop.count("SELECT count(*) FROM provider_event_sweeps WHERE heard_until IS NULL").await, 1);
+    shop.stand_in("mode", &json!({"api": "ok"})).await;
+    hear_now(&shop).await;
+    becomes(&shop, &order, "REFUNDED REFUNDED REFUNDED").await;
+}

@@ -38,6 +38,18 @@ async fn pending_orders_are_reconciled_by_hand_and_the_log_says_by_whom() {
     let again = reconcile(installation, &stripe, &one).expect(0).json();
     assert_eq!((&again[0]["outcome"], &again[0]["status"]), (&json!("UNCHANGED"), &json!("PAID")));
     assert_eq!(installation.count("SELECT count(*) FROM receipts").await, 1);
+    let intent =
+        installation.text("SELECT provider_payment_intent_id FROM payments WHERE status = 'PAID'").await;
+    let url = format!("{stripe}/_standin/payment_intents/{intent}/refund");
+    assert!(reqwest::Client::new().post(url).json(&json!({})).send().await.unwrap().status().is_success());
+    assert_eq!(
+        reconcile(installation, &stripe, &["--tenant", "other", "--json"]).expect(0).json(),
+        json!([])
+    );
+    assert_eq!(installation.count("SELECT count(*) FROM orders WHERE status = 'REFUNDED'").await, 0);
+    let refund = reconcile(installation, &stripe, &one).expect(0).json();
+    let wanted = json!([{"tenant": "acme", "orderNumber": number(&paid), "outcome": "REFUNDED", "status": "REFUNDED"}]);
+    assert_eq!(refund, wanted, "a refund that was not heard of");
     let all = reconcile(installation, &stripe, &[]).expect(0);
     assert!(all.stdout.contains(&number(&open)) && all.stdout.contains("OPEN"), "{all:?}");
     assert_eq!(
@@ -45,7 +57,7 @@ async fn pending_orders_are_reconciled_by_hand_and_the_log_says_by_whom() {
         json!([])
     );
     let by = "SELECT count(*) FROM audit_log WHERE action = 'order.status_changed' AND actor LIKE 'cli:%'";
-    assert_eq!(installation.count(by).await, 1);
+    assert_eq!(installation.count(by).await, 2);
 
     let away = reconcile(installation, "http://127.0.0.1:1", &["--json"]).expect(1);
     assert!(away.stderr.contains("cannot be asked"), "{away:?}");

@@ -46,6 +46,7 @@ struct Writer(BatchQueue<Writes>);
 impl Actor for Writer {
     type Context = Context<Self>;
 }
+primetech_actors::ask::carry_spans!(Writer);
 
 #[derive(Message)]
 #[rtype(result = "Result<(), Fault>")]

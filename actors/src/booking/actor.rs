@@ -88,6 +88,8 @@ impl Batch for BookingBatch {
             }
         }
         write(tx, now, &mut new).await?;
+        let entries: Vec<Entry> = new.iter().map(|(at, booking)| booking.audited(&requests[*at])).collect();
+        audit_log::record(tx.connection(), now, &entries).await?;
         for (at, booking) in new {
             let request = &requests[at];
             replies[at] = Some(match (request.booked)(&booking.view(&request.wanted, now)) {
@@ -284,6 +286,13 @@ impl NewBooking {
             service_name: service.name.clone(),
             wanted,
         }
+    }
+
+    fn audited(&self, request: &Book) -> Entry {
+        let actor = request.by_user_id.map_or(audit_log::Actor::Anonymous, audit_log::Actor::User);
+        Entry::new(self.tenant_id, actor, "booking.created", Subject("booking", self.id))
+            .asked_by(request.request_id.as_ref())
+            .after(json!({"status": BookingStatus::New.as_str(), "productId": self.product_id}))
     }
 
     fn view(&self, wanted: &WantedBooking, now: DateTime<Utc>) -> BookingView {

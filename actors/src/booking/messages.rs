@@ -92,6 +92,9 @@ pub struct Book {
     pub booked: fn(&BookingView) -> Result<String, Fault>,
     /// The answer where the sku is no service: kept for the key as well.
     pub product_not_found: KeptAnswer,
+    /// Who is signed in; nobody need be.
+    pub by_user_id: Option<Uuid>,
+    pub request_id: Option<crate::audit_log::RequestId>,
 }
 
 #[derive(Debug, thiserror::Error)]

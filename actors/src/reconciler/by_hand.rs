@@ -1,11 +1,13 @@
 //! Reconciling by the operator's hand: asks at once, whatever is due. Called by the command only.
 
+use std::collections::{BTreeSet, HashMap};
+
 use actix::Arbiter;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::provider::Provider;
-use super::store::{self, Leased};
+use super::provider::{Provider, ProviderEvent};
+use super::store;
 use super::sweep::{BATCH, Outcome, Reconciler, ReconcilerSettings};
 use crate::batch::BatchLimits;
 use crate::clock::SharedClock;
@@ -16,9 +18,9 @@ use crate::order::OrderActor;
 use crate::outbox::OutboxSignal;
 use crate::shard::Shards;
 use crate::tenancy::TenantScope;
-use crate::webhook::WebhookActor;
+use crate::webhook::{Dealt, WebhookActor, overview};
 
-/// Which pending payments are asked about; none is no condition.
+/// Which payments are asked about; none is no condition.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
     pub tenant_id: Option<Uuid>,
@@ -38,18 +40,37 @@ pub struct Reconciled {
     pub status: String,
 }
 
-/// Asks about all payments of `choice`, the oldest first. Those that a serving process is asking about at this moment
-/// are left to it. Needs a running actix system; mails leave with the next serving process.
+/// What came of it.
+#[derive(Debug)]
+pub struct Report {
+    pub asked: Vec<Reconciled>,
+    /// False where refunds and disputes could not be asked for to their end.
+    pub is_whole: bool,
+}
+
+/// Asks about all pending payments of `choice`, the oldest first, and for refunds and disputes of paid ones. Those that
+/// a serving process is asking about at this moment are left to it. Needs a running actix system; mails leave with the next serving process.
 pub async fn run<P: Provider>(
     database: &Database,
     clock: &SharedClock,
     provider: P,
     settings: ReconcilerSettings,
     choice: &Choice,
-) -> Result<Vec<Reconciled>, Fault> {
+) -> Result<Report, Fault> {
     let arbiter = Arbiter::new();
     let reconciler = reconciler(database, clock, &arbiter, provider, settings);
-    let done = ask_all(database, &reconciler, choice).await;
+    let done = async {
+        let mut asked = ask_all(database, &reconciler, choice).await?;
+        // Where the provider is away, it need not be asked for anything else.
+        let mut is_whole = !asked.iter().any(|one| one.outcome == Outcome::Unavailable);
+        if is_whole {
+            let heard = hear_all(database, &reconciler, choice).await?;
+            asked.extend(heard.asked);
+            is_whole = heard.is_whole;
+        }
+        Ok(Report { asked, is_whole })
+    };
+    let done = done.await;
     arbiter.stop();
     done
 }
@@ -86,7 +107,7 @@ async fn ask_all<P: Provider>(
         let mut away = false;
         for (payment, outcome) in reconciler.ask_about_chosen(ids).await? {
             away |= outcome == Outcome::Unavailable;
-            all.push(told(database, &payment, outcome).await?);
+            all.push(told(database, (payment.tenant_id, payment.order_id), outcome).await?);
         }
         // The rest would fare no better.
         if away {
@@ -96,8 +117,65 @@ async fn ask_all<P: Provider>(
     Ok(all)
 }
 
-async fn told(database: &Database, payment: &Leased, outcome: Outcome) -> Result<Reconciled, Fault> {
-    let scope = TenantScope::proven(payment.tenant_id);
+/// Refunds and disputes that were not heard of. One of no known order is kept until its payment comes, and not told.
+async fn hear_all<P: Provider>(
+    database: &Database,
+    reconciler: &Reconciler<P>,
+    choice: &Choice,
+) -> Result<Report, Fault> {
+    let is_everything = choice.tenant_id.is_none() && choice.order_id.is_none();
+    let chosen = async |events: Vec<ProviderEvent>| {
+        if is_everything {
+            return Ok(events);
+        }
+        let orders = orders_of(database, &events).await?;
+        let is_chosen = |event: &ProviderEvent| {
+            order_of(&orders, event).is_some_and(|(tenant_id, order_id)| {
+                choice.tenant_id.is_none_or(|wanted| wanted == tenant_id)
+                    && choice.order_id.is_none_or(|wanted| wanted == order_id)
+            })
+        };
+        Ok(events.into_iter().filter(is_chosen).collect())
+    };
+    let (heard, is_whole) = reconciler.hear_everything(chosen).await?;
+    let events: Vec<ProviderEvent> = heard.iter().map(|heard| heard.event.clone()).collect();
+    let orders = orders_of(database, &events).await?;
+    let mut asked = Vec::new();
+    for heard in heard {
+        let outcome = match heard.dealt {
+            Ok(Dealt::Processed) => match heard.event.kind {
+                "charge.refunded" => Outcome::Refunded,
+                "charge.dispute.closed" => Outcome::DisputeClosed,
+                _ => Outcome::Disputed,
+            },
+            Ok(Dealt::Failed) => Outcome::Mismatch,
+            Ok(Dealt::Duplicate | Dealt::Waiting | Dealt::Ignored) => continue,
+            Err(_) => Outcome::NotWritten,
+        };
+        if let Some(order) = order_of(&orders, &heard.event) {
+            asked.push(told(database, order, outcome).await?);
+        }
+    }
+    Ok(Report { asked, is_whole })
+}
+
+type Orders = HashMap<String, (Uuid, Uuid)>;
+
+async fn orders_of(database: &Database, events: &[ProviderEvent]) -> Result<Orders, Fault> {
+    let intents: BTreeSet<&str> = events.iter().filter_map(|event| event.payment_intent.as_deref()).collect();
+    overview::orders_of(database, &intents).await
+}
+
+fn order_of(orders: &Orders, event: &ProviderEvent) -> Option<(Uuid, Uuid)> {
+    orders.get(event.payment_intent.as_deref()?).copied()
+}
+
+async fn told(
+    database: &Database,
+    (tenant_id, order_id): (Uuid, Uuid),
+    outcome: Outcome,
+) -> Result<Reconciled, Fault> {
+    let scope = TenantScope::proven(tenant_id);
     let (tenant, order_number, status): (String, String, String) = database
         .read(&scope, async |tx| {
             let tenant_id = tx.tenant_id();
@@ -106,7 +184,7 @@ async fn told(database: &Database, payment: &Leased, outcome: Outcome) -> Result
                  WHERE o.tenant_id = $1 AND o.id = $2",
             )
             .bind(tenant_id)
-            .bind(payment.order_id)
+            .bind(order_id)
             .fetch_one(tx.connection())
             .await
         })

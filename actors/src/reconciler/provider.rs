@@ -49,7 +49,17 @@ pub enum AskError {
     Missing,
 }
 
-/// Whoever can be asked about Checkout Sessions.
+/// An event as the provider would have delivered it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderEvent {
+    pub id: String,
+    /// Its type.
+    pub kind: &'static str,
+    pub payment_intent: Option<String>,
+    pub payload: String,
+}
+
+/// Whoever can be asked about Checkout Sessions and events.
 pub trait Provider: Send + Sync + 'static {
     fn session(&self, session_id: &str) -> impl Future<Output = Result<SessionState, AskError>> + Send;
 
@@ -59,6 +69,14 @@ pub trait Provider: Send + Sync + 'static {
         order_id: Uuid,
         made: std::ops::RangeInclusive<DateTime<Utc>>,
     ) -> impl Future<Output = Result<Option<SessionState>, AskError>> + Send;
+
+    /// The events of these types that were made within this time, the oldest first; none where there are more of them
+    /// than it reads at once.
+    fn events(
+        &self,
+        kinds: &'static [&'static str],
+        made: std::ops::RangeInclusive<DateTime<Utc>>,
+    ) -> impl Future<Output = Result<Option<Vec<ProviderEvent>>, AskError>> + Send;
 }
 
 /// The event that tells of the session what a lost one would have told; none where nothing follows yet.

@@ -126,3 +126,45 @@ pub(super) async fn oldest_pending(connection: &mut PgConnection) -> sqlx::Resul
         .fetch_one(connection)
         .await
 }
+
+/// Takes the asking for events where it is due: the time until which all is heard, none where it never was.
+pub(super) async fn lease_events(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    leased_until: DateTime<Utc>,
+) -> sqlx::Result<Option<Option<DateTime<Utc>>>> {
+    sqlx::query(
+        "INSERT INTO provider_event_sweeps (provider, next_at) VALUES ('STRIPE', $1) ON CONFLICT DO NOTHING",
+    )
+    .bind(now)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query_scalar(
+        "UPDATE provider_event_sweeps SET leased_until = $2
+         WHERE provider = 'STRIPE' AND next_at <= $1 AND (leased_until IS NULL OR leased_until <= $1)
+         RETURNING heard_until",
+    )
+    .bind(now)
+    .bind(leased_until)
+    .fetch_optional(connection)
+    .await
+}
+
+/// Gives it back, to be taken again at `next`.
+pub(super) async fn give_events_back(
+    connection: &mut PgConnection,
+    leased_until: DateTime<Utc>,
+    heard_until: Option<DateTime<Utc>>,
+    next: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE provider_event_sweeps SET heard_until = $2, next_at = $3, leased_until = NULL
+         WHERE provider = 'STRIPE' AND leased_until = $1",
+    )
+    .bind(leased_until)
+    .bind(heard_until)
+    .bind(next)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

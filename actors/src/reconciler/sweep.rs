@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::events::Pass;
 use super::plan;
 use super::provider::{self, AskError, Provider, SessionState, Standing};
 use super::store::{self, Leased};
@@ -76,6 +77,12 @@ pub enum Outcome {
     Unavailable,
     /// What followed could not be written; it is asked about again.
     NotWritten,
+    /// A refund of a paid order, whole or in part, that was not heard of.
+    Refunded,
+    /// A dispute that was not heard of.
+    Disputed,
+    /// The end of a dispute that was not heard of.
+    DisputeClosed,
 }
 
 impl Outcome {
@@ -107,6 +114,9 @@ impl Outcome {
             Self::Unchanged => "unchanged",
             Self::Unavailable => "unavailable",
             Self::NotWritten => "not_written",
+            Self::Refunded => "refunded",
+            Self::Disputed => "disputed",
+            Self::DisputeClosed => "dispute_closed",
         }
     }
 }
@@ -121,12 +131,12 @@ impl fmt::Display for Outcome {
 pub struct Reconciler<P> {
     pub(super) database: Database,
     pub(super) clock: SharedClock,
-    webhooks: Shards<WebhookActor>,
+    pub(super) webhooks: Shards<WebhookActor>,
     orders: Shards<OrderActor>,
-    provider: P,
-    settings: ReconcilerSettings,
+    pub(super) provider: P,
+    pub(super) settings: ReconcilerSettings,
     /// Whether the provider could not be asked the last time.
-    is_away: AtomicBool,
+    pub(super) is_away: AtomicBool,
 }
 
 impl<P: Provider> Reconciler<P> {
@@ -158,7 +168,11 @@ impl<P: Provider> Reconciler<P> {
                     0
                 }
             };
-            let more = taken == BATCH && !self.is_away.load(Ordering::Relaxed);
+            let pass = self.hear_events().await.unwrap_or_else(|fault| {
+                tracing::warn!(error = %fault, "refunds and disputes cannot be asked for");
+                Pass::Away
+            });
+            let more = (taken == BATCH || pass == Pass::More) && !self.is_away.load(Ordering::Relaxed);
             pause = if more { PACE } else { self.settings.every.mul_f64(0.9 + spread() / 5.0) };
         }
     }
@@ -348,13 +362,13 @@ impl<P: Provider> Reconciler<P> {
     }
 
     /// One line an outage, not one a payment.
-    fn note_away(&self, reason: &str) {
+    pub(super) fn note_away(&self, reason: &str) {
         if !self.is_away.swap(true, Ordering::Relaxed) {
-            tracing::warn!(%reason, "the payment provider cannot be asked about pending payments; asking on, seldom");
+            tracing::warn!(%reason, "the payment provider cannot be asked about payments; asking on, seldom");
         }
     }
 
-    fn note_answer(&self) {
+    pub(super) fn note_answer(&self) {
         if self.is_away.swap(false, Ordering::Relaxed) {
             tracing::info!("the payment provider can be asked again");
         }
@@ -367,6 +381,6 @@ async fn told_to_end(stop: &mut watch::Receiver<bool>) {
 }
 
 /// A number from 0 to 1, for what must not happen everywhere at the same moment.
-fn spread() -> f64 {
+pub(super) fn spread() -> f64 {
     f64::from(random::token_bytes()[0]) / 255.0
 }

@@ -177,7 +177,7 @@ impl SessionActor {
     }
 
     async fn request_password_reset(self, message: RequestPasswordReset) -> Result<(), Fault> {
-        let RequestPasswordReset { scope, email } = message;
+        let RequestPasswordReset { scope, email, request_id } = message;
         let now = self.clock.now();
         let kind = MailTokenKind::ResetPassword;
         let token_id = random::opaque_id();
@@ -195,6 +195,12 @@ impl SessionActor {
                     payload: json!({ "userId": user_id, "tokenId": token_id }),
                 };
                 enqueue(tx.connection(), now, &[message]).await?;
+                // Whoever asked has proved nothing. Without an account there is no subject, as for a failed sign-in.
+                let account = user_id.map(|id| Subject("user", id));
+                let action = "user.password_reset_requested";
+                let entry = Entry::new(tx.tenant_id(), Actor::Anonymous, action, account)
+                    .asked_by(request_id.as_ref());
+                audit_log::record(tx.connection(), now, &[entry]).await?;
                 Ok(Ok::<_, Fault>(()))
             })
             .await?;

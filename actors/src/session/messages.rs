@@ -168,6 +168,7 @@ pub struct VerifyEmail {
 pub struct RequestPasswordReset {
     pub scope: TenantScope,
     pub email: String,
+    pub request_id: Option<RequestId>,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,8 @@
 //! The stored provider events, for the operator to look at and to run again. Payloads are not shown: they hold
 //! customers' data.
 
+use std::collections::{BTreeSet, HashMap};
+
 use actix::Actor;
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
@@ -92,4 +94,23 @@ pub async fn retry(
         .buffered(RETRIED_AT_ONCE)
         .collect()
         .await
+}
+
+/// Which of these events are stored.
+pub(crate) async fn known(database: &Database, provider_event_ids: &[String]) -> Result<Vec<String>, Fault> {
+    let mut tx = database.platform_tx().await?;
+    let known = store::known_ids(tx.connection(), provider_event_ids).await?;
+    tx.commit().await?;
+    Ok(known)
+}
+
+/// The tenant and order behind each payment intent that is known.
+pub(crate) async fn orders_of(
+    database: &Database,
+    payment_intents: &BTreeSet<&str>,
+) -> Result<HashMap<String, (Uuid, Uuid)>, Fault> {
+    let mut tx = database.platform_tx().await?;
+    let orders = store::resolve_refs(tx.connection(), payment_intents).await?;
+    tx.commit().await?;
+    Ok(orders)
 }

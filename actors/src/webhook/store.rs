@@ -307,6 +307,13 @@ pub(super) async fn list(
     .await
 }
 
+pub(super) async fn known_ids(connection: &mut PgConnection, ids: &[String]) -> sqlx::Result<Vec<String>> {
+    let query = sqlx::query_scalar(
+        "SELECT provider_event_id FROM webhook_events WHERE provider = 'STRIPE' AND provider_event_id = ANY ($1)",
+    );
+    query.bind(ids).fetch_all(connection).await
+}
+
 pub(super) async fn failed_ids(connection: &mut PgConnection, at_most: i64) -> sqlx::Result<Vec<String>> {
     let query = sqlx::query_scalar(
         "SELECT provider_event_id FROM webhook_events WHERE status = 'FAILED' ORDER BY received_at, id LIMIT $1",

@@ -202,10 +202,13 @@ fn list_events(state: &State, root: &Scope<'_>) -> Result<Value, ApiError> {
     root.allow_only(&["created", "limit", "starting_after", "type", "types"])?;
     let mut kinds = root.texts("types")?;
     kinds.extend(root.text("type")?);
-    let since = if root.has("created") { root.object("created")?.integer("gte")? } else { None };
+    let created = if root.has("created") { Some(root.object("created")?) } else { None };
+    let bound = |name| created.as_ref().map_or(Ok(None), |created| created.integer(name));
+    let (since, until) = (bound("gte")?, bound("lte")?);
     let rows = state.events_newest_first().filter(|event| {
         (kinds.is_empty() || kinds.contains(&event.kind.as_str()))
             && since.is_none_or(|since| event.created >= since)
+            && until.is_none_or(|until| event.created <= until)
     });
     let (rows, has_more) = page(root, rows, |row| &row.id)?;
     let objects = rows.into_iter().map(|event| parse_payload(&event.payload)).collect::<Result<_, _>>()?;

@@ -3,12 +3,14 @@
 //! Invariant: a request that may be sent twice carries an idempotency key, so that Stripe does it once.
 
 mod error;
+mod events;
 mod provider;
 mod retry;
 pub mod signature;
 mod transport;
 
 pub use error::{ProviderConfigError, ProviderError, UnavailableReason};
+pub use events::ListedEvent;
 pub use provider::{
     CheckoutLine, CheckoutSession, CheckoutSessionDetails, CheckoutStatus, NewCheckoutSession,
     PaymentProvider, PaymentStatus,

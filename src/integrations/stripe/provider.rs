@@ -108,8 +108,8 @@ pub struct CheckoutSessionDetails {
 /// The way to Stripe. Cheap to clone; all clones share their connections.
 #[derive(Clone)]
 pub struct PaymentProvider {
-    transport: Arc<Transport>,
-    timeouts: ProviderTimeouts,
+    pub(super) transport: Arc<Transport>,
+    pub(super) timeouts: ProviderTimeouts,
 }
 
 // The secret key is inside: nothing of it is shown.
@@ -301,6 +301,6 @@ fn time(seconds: i64) -> Result<DateTime<Utc>, ProviderError> {
     DateTime::from_timestamp(seconds, 0).ok_or_else(|| invalid_answer("a time out of range"))
 }
 
-fn invalid_answer(what: &str) -> ProviderError {
+pub(super) fn invalid_answer(what: &str) -> ProviderError {
     ProviderError::Unavailable { reason: UnavailableReason::InvalidAnswer(what.to_owned()), request_id: None }
 }

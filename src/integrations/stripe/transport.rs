@@ -182,11 +182,19 @@ fn check_api_base(url: &Url) -> Result<(String, bool), ProviderConfigError> {
     Ok((url.as_str().trim_end_matches('/').to_owned(), tls))
 }
 
-impl StripeClient for Transport {
-    type Err = TransportError;
+impl Transport {
+    /// Reads what the library has no type for here. `path` begins with a slash and is followed by the encoded query.
+    pub(super) async fn get(&self, path: &str) -> Result<Bytes, TransportError> {
+        let request = Request::get(format!("{}/v1{path}", self.api_base))
+            .header(AUTHORIZATION, self.authorization.clone())
+            .header(USER_AGENT, AGENT)
+            .header("stripe-version", VERSION.as_str())
+            .body(Full::new(Bytes::new()))
+            .map_err(|error| TransportError::Unsendable(error.to_string()))?;
+        self.answer(request).await
+    }
 
-    async fn execute(&self, request: CustomizedStripeRequest) -> Result<Bytes, TransportError> {
-        let request = self.request(request)?;
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Bytes, TransportError> {
         let response = self.send(request).await.map_err(|error| {
             if error.is_connect() { TransportError::Connect } else { TransportError::Broken }
         })?;
@@ -209,6 +217,14 @@ impl StripeClient for Transport {
                 .map(Duration::from_secs),
             error,
         })))
+    }
+}
+
+impl StripeClient for Transport {
+    type Err = TransportError;
+
+    async fn execute(&self, request: CustomizedStripeRequest) -> Result<Bytes, TransportError> {
+        self.answer(self.request(request)?).await
     }
 }
 

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::app::State;
 use crate::error::ApiError;
 use crate::input::{Input, rules};
+use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
 use crate::routes::{Access, Endpoint};
@@ -40,10 +41,12 @@ struct RequestPasswordResetBody {
 async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
+    request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let email = input.body()?.required("email", rules::email);
     let (email,) = input.finish((email,))?;
-    ask(&state.actors.session, RequestPasswordReset { scope: tenant.scope(), email }).await?;
+    let request = RequestPasswordReset { scope: tenant.scope(), email, request_id: request_id.audited() };
+    ask(&state.actors.session, request).await?;
     Ok(HttpResponse::Accepted().json(RequestedAnswer {}))
 }

@@ -55,7 +55,7 @@ async fn handle(
     CurrentTenant(tenant): CurrentTenant,
     MaybeSignedIn(session): MaybeSignedIn,
     client: ClientAddress,
-    RequestId(request_id): RequestId,
+    request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let key = input.header("idempotency-key", rules::idempotency_key);
@@ -78,10 +78,18 @@ async fn handle(
     });
     let not_found = ApiError::new(Code::ProductNotFound).meta("sku", service_sku.as_str());
     let product_not_found =
-        KeptAnswer { status: not_found.code().status().as_u16(), body: not_found.body(&request_id) };
+        KeptAnswer { status: not_found.code().status().as_u16(), body: not_found.body(&request_id.0) };
     let wanted = WantedBooking { service_sku, name, email, phone, scheduled_for, notes };
     let scope = tenant.scope();
-    let book = Book { scope, wanted, claim, booked: answer, product_not_found };
+    let book = Book {
+        scope,
+        wanted,
+        claim,
+        booked: answer,
+        product_not_found,
+        by_user_id: session.as_ref().map(|session| session.user.id),
+        request_id: request_id.audited(),
+    };
     match ask(state.actors.bookings.of(&scope), book).await {
         Ok(answer) => Ok(HttpResponse::Created().content_type("application/json").body(answer.body)),
         Err(BookError::ProductNotFound) => Err(not_found),

@@ -1,0 +1,91 @@
+//! What refunds and disputes do to licences and entitlements that were given before.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Changed;
+use crate::audit_log::{Actor, Entry, Subject};
+use crate::webhook::ledger::{Account, LicenceFate};
+
+/// Suspends, revokes or restores licences, and revokes entitlements.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    changes: &[&Changed],
+    by: &Actor,
+    entries: &mut Vec<Entry>,
+) -> sqlx::Result<()> {
+    let of = |fate: LicenceFate| -> Vec<&Account> {
+        changes
+            .iter()
+            .filter(|change| change.after.is_paid() && change.after.licence_fate() == fate)
+            // A licence that was just made, or that nothing happened to, is as it should be.
+            .filter(|change| {
+                fate != LicenceFate::Active
+                    || (change.before.is_paid() && change.before.licence_fate() == LicenceFate::Suspended)
+            })
+            .map(|change| &change.after)
+            .collect()
+    };
+    // What is revoked stays so; only a suspension is lifted.
+    for (accounts, statement) in [
+        (of(LicenceFate::Revoked), "UPDATE licences SET status = 'REVOKED' WHERE status <> 'REVOKED' AND"),
+        (of(LicenceFate::Suspended), "UPDATE licences SET status = 'SUSPENDED' WHERE status = 'ACTIVE' AND"),
+        (of(LicenceFate::Active), "UPDATE licences SET status = 'ACTIVE' WHERE status = 'SUSPENDED' AND"),
+    ] {
+        if accounts.is_empty() {
+            continue;
+        }
+        // Licence rows are locked in the order that activations lock them in.
+        let locked = lock_licences(connection, &accounts).await?;
+        let statement = format!(
+            "{statement} (tenant_id, order_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) RETURNING id, status"
+        );
+        let changed: Vec<(Uuid, String)> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
+            .bind(accounts.iter().map(|account| account.tenant_id).collect::<Vec<_>>())
+            .bind(accounts.iter().map(|account| account.order_id).collect::<Vec<_>>())
+            .fetch_all(&mut *connection)
+            .await?;
+        entries.extend(changed.iter().filter_map(|(id, after)| {
+            let (tenant_id, before) = locked.get(id)?;
+            let entry = Entry::new(*tenant_id, by.clone(), "licence.status_changed", Subject("licence", *id));
+            Some(entry.before(json!({ "status": before })).after(json!({ "status": after })))
+        }));
+    }
+    let refunded: Vec<&Account> =
+        changes.iter().filter(|change| change.is_refunded_now()).map(|change| &change.after).collect();
+    if refunded.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE entitlements SET revoked_at = $3
+         WHERE revoked_at IS NULL AND (tenant_id, order_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))",
+    )
+    .bind(refunded.iter().map(|account| account.tenant_id).collect::<Vec<_>>())
+    .bind(refunded.iter().map(|account| account.order_id).collect::<Vec<_>>())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Their tenants and statuses, by their ids.
+async fn lock_licences(
+    connection: &mut PgConnection,
+    accounts: &[&Account],
+) -> sqlx::Result<HashMap<Uuid, (Uuid, String)>> {
+    let rows: Vec<(Uuid, Uuid, String)> = sqlx::query_as(
+        "SELECT id, tenant_id, status FROM licences
+         WHERE (tenant_id, order_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
+         ORDER BY tenant_id, id FOR UPDATE",
+    )
+    .bind(accounts.iter().map(|account| account.tenant_id).collect::<Vec<_>>())
+    .bind(accounts.iter().map(|account| account.order_id).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(id, tenant_id, status)| (id, (tenant_id, status))).collect())
+}
