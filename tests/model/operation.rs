@@ -266,7 +266,10 @@ fn step() -> impl Strategy<Value = Step> {
         4 => vec(operation(), 2..=3),
         // The same thing at the same time: a provider's second delivery, an impatient client.
         2 => (operation(), 2_usize..=3).prop_map(|(operation, times)| vec![operation; times]),
-        // What is most contested: several devices for one licence.
+        // What is most contested: news of one order, through both instances; several devices for one licence.
+        2 => (0_u8..2, vec(fact(), 2..=3)).prop_map(|(order, facts)| {
+            facts.into_iter().map(|fact| Operation::Deliver { order, fact }).collect()
+        }),
         1 => licence().prop_map(|licence| {
             (0..3).map(|device| Operation::Activate { licence, device }).collect()
         }),

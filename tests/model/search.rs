@@ -77,7 +77,7 @@ async fn whatever_happens_the_outcome_is_that_of_some_order() {
         }
         return;
     }
-    let count = number("MODEL_HISTORIES").unwrap_or(2_000);
+    let count = number("MODEL_HISTORIES").unwrap_or(1_000);
     let first = number("MODEL_SEED")
         .unwrap_or_else(|| u64::from(u32::from_le_bytes(random::token_bytes()[..4].try_into().unwrap())));
     let begun = Instant::now();
@@ -96,6 +96,10 @@ async fn whatever_happens_the_outcome_is_that_of_some_order() {
         if let Err(failure) = outcome {
             // What else is in flight is given up, and the rest of it left alone.
             drop(done);
+            eprintln!(
+                "MODEL_SEED={seed} fails: {}\n{failure}\nmaking it smaller",
+                line(&tree(seed).current())
+            );
             let (history, failure) = smallest(&world, seed, failure).await;
             panic!(
                 "MODEL_SEED={seed} fails; a smaller history, for histories.jsonl or MODEL_HISTORY:\n{}\n{failure}",

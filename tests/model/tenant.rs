@@ -1,6 +1,7 @@
 //! A tenant of the product: operations are done to it, and all that can be seen of it is read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use hmac::{Hmac, KeyInit, Mac};
@@ -21,6 +22,9 @@ use crate::instance::{Answer, Request};
 use crate::operation::{Fact, History, Leaver, Licence, Operation, Reader, Step, UNKNOWN, is_won};
 use crate::reference::{Shop, device_name};
 use crate::world::{WEBHOOK_SECRET, World};
+
+/// For a database that cannot be had at the moment.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const UNKNOWN_KEY: &str = "LIC-ZZZZ-ZZZZ-ZZZZ";
 
@@ -151,10 +155,26 @@ impl<'a> Tenant<'a> {
         body: Value,
     ) -> Result<Answer, String> {
         let instance = &self.world.instances[instance % self.world.instances.len()];
-        let headers = headers.into_iter().collect();
-        instance
-            .call(Request { method, host: self.host.clone(), path, headers, body: body.to_string() })
-            .await
+        let headers: Vec<(&'static str, String)> = headers.into_iter().collect();
+        let body = body.to_string();
+        let begun = Instant::now();
+        loop {
+            let request = Request {
+                method: method.clone(),
+                host: self.host.clone(),
+                path: path.clone(),
+                headers: headers.clone(),
+                body: body.clone(),
+            };
+            let answer = instance.call(request).await?;
+            // Nothing was done, and the same may be asked again: a machine that is starved says so. Where something
+            // was done all the same, what is seen after it tells.
+            if answer.status == 503 && begun.elapsed() < PATIENCE {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+            return Ok(answer);
+        }
     }
 
     async fn perform(&self, instance: usize, place: usize, operation: &Operation) -> Performed {
