@@ -50,7 +50,7 @@ pub fn remove(file: &Path) -> io::Result<()> {
     }
 }
 
-fn write(draft: &PathBuf, state: &State) -> io::Result<()> {
+fn write(draft: &Path, state: &State) -> io::Result<()> {
     let mut file = open(draft)?;
     file.write_all(&serde_json::to_vec(state)?)?;
     file.sync_all()
