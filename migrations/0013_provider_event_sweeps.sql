@@ -11,6 +11,6 @@ CREATE TABLE provider_event_sweeps (
 );
 ALTER TABLE provider_event_sweeps ENABLE ROW LEVEL SECURITY;
 ALTER TABLE provider_event_sweeps FORCE ROW LEVEL SECURITY;
-CREATE POLICY reconciler_sweeps ON provider_event_sweeps
+CREATE POLICY platform_sweeps_events ON provider_event_sweeps
     USING (app_is_reconciler()) WITH CHECK (app_is_reconciler());
 GRANT SELECT, INSERT, UPDATE ON provider_event_sweeps TO primetech_app;

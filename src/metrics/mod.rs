@@ -135,6 +135,9 @@ fn begin_at_zero() {
     for outcome in reconciler::Outcome::ALL {
         counter!("reconciled_total", "outcome" => outcome.name()).increment(0);
     }
+    for kind in reconciler::EVENT_KINDS {
+        counter!("reconciled_events_total", "type" => *kind, "outcome" => "processed").increment(0);
+    }
     for table in sweeper::TABLES {
         counter!("swept_rows_total", "table" => table).increment(0);
     }

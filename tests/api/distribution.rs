@@ -7,7 +7,8 @@ use crate::harness::Shop;
 
 /// Tables that every server has a whole copy of: small, or found by ids that name no tenant. What is told of them in
 /// `_spec/scaling.md` holds of these and no others.
-const REFERENCE: [&str; 4] = ["tenants", "tenant_domains", "webhook_events", "payment_refs"];
+const REFERENCE: [&str; 5] =
+    ["tenants", "tenant_domains", "webhook_events", "payment_refs", "provider_event_sweeps"];
 
 /// The migrations' own list stays on the coordinator.
 const LOCAL: [&str; 1] = ["_sqlx_migrations"];

@@ -18,7 +18,7 @@ use crate::fault::Fault;
 use crate::webhook::{Dealt, Deliver, overview};
 
 /// What is asked for. Payments have their own question, session by session.
-pub(super) const KINDS: &[&str] = &["charge.refunded", "charge.dispute.created", "charge.dispute.closed"];
+pub const KINDS: &[&str] = &["charge.refunded", "charge.dispute.created", "charge.dispute.closed"];
 
 /// For so long the provider keeps events.
 /// Source: Stripe, "Retrieve events": those of the last 30 days.

@@ -14,5 +14,6 @@ mod provider;
 mod store;
 mod sweep;
 
+pub use events::KINDS as EVENT_KINDS;
 pub use provider::{AskError, Provider, ProviderEvent, SessionState, Standing};
 pub use sweep::{Outcome, Reconciler, ReconcilerSettings};
