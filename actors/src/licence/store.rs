@@ -14,6 +14,9 @@ use crate::order::Viewer;
 use crate::page::{Page, PageRequest, Position};
 
 /// The statement that reads licences with their active activations: from where, and which.
+///
+/// A licence has one active activation at most. The order is asked for because one index alone has it: where PostgreSQL
+/// believes the table empty all indexes cost the same, and it may take one that leads through all rows of the tenant.
 macro_rules! select_licences {
     ($from:literal, $which:literal) => {
         select_licences!("true", $from, $which)
@@ -30,8 +33,11 @@ macro_rules! select_licences {
              FROM ",
             $from,
             " JOIN products p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
-             LEFT JOIN activations a
-                    ON a.tenant_id = l.tenant_id AND a.licence_id = l.id AND a.deactivated_at IS NULL ",
+             LEFT JOIN LATERAL (
+                 SELECT * FROM activations
+                 WHERE tenant_id = l.tenant_id AND licence_id = l.id AND deactivated_at IS NULL
+                 ORDER BY activated_at DESC LIMIT 1
+             ) AS a ON true ",
             $which
         )
     };

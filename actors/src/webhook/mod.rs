@@ -5,6 +5,7 @@
 //! same time and in any order; the effect is that of once, in order.
 
 mod actor;
+mod contention;
 pub mod event;
 mod fulfil;
 mod ledger;
@@ -13,4 +14,5 @@ pub mod overview;
 mod store;
 
 pub use actor::WebhookActor;
+pub use contention::contended_by;
 pub use messages::*;

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::fault::Fault;
-use primetech_actors::webhook::Deliver;
+use primetech_actors::webhook::{Deliver, contended_by};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -55,8 +55,7 @@ async fn handle(
     signature::verify(header, &body, &state.config.stripe.webhook_secrets, now)
         .map_err(|error| ApiError::new(Code::InvalidSignature).caused_by(error))?;
     let payload = String::from_utf8_lossy(&body).into_owned();
-    // Deliveries of one event meet in one actor; different events share the work.
-    let actor = state.actors.webhooks.of(&payload);
+    let actor = state.actors.webhooks.of(&contended_by(&payload));
     match ask(actor, Deliver { payload }).await {
         Ok(_) => Ok(HttpResponse::Ok().json(ReceivedAnswer { received: true })),
         Err(Fault::Overloaded) => Err(ApiError::new(Code::Overloaded)),
