@@ -114,6 +114,7 @@ pub(super) async fn unsealed(
     tenants: &[Uuid],
     at_most: i64,
 ) -> sqlx::Result<Vec<Unsealed>> {
+    // OFFSET 0: from the few that wait to their entries, never from all entries to those that wait.
     sqlx::query_as(
         "SELECT wanted.tenant_id, next.entry_id, next.hash, last.position AS last_position, last.hash AS last_hash
          FROM unnest($1::uuid[]) AS wanted (tenant_id)
@@ -122,8 +123,11 @@ pub(super) async fn unsealed(
              WHERE c.tenant_id = wanted.tenant_id ORDER BY c.position DESC LIMIT 1
          ) AS last ON true
          CROSS JOIN LATERAL (
-             SELECT u.entry_id, l.hash
-             FROM audit_unsealed u JOIN audit_log l ON l.tenant_id = u.tenant_id AND l.id = u.entry_id
+             SELECT u.entry_id, entry.hash
+             FROM audit_unsealed u
+             CROSS JOIN LATERAL (
+                 SELECT l.hash FROM audit_log l WHERE l.tenant_id = u.tenant_id AND l.id = u.entry_id OFFSET 0
+             ) AS entry
              WHERE u.tenant_id = wanted.tenant_id ORDER BY u.entry_id LIMIT $2
          ) AS next
          ORDER BY wanted.tenant_id, next.entry_id",

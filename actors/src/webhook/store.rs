@@ -243,8 +243,9 @@ pub(super) async fn settle(
              processed_at = CASE WHEN s.status = 'PENDING' THEN NULL ELSE $7 END
          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::uuid[])
               AS s (provider_event_id, status, error, awaiting, tenant_id, order_id)
-         WHERE e.provider = 'STRIPE' AND e.provider_event_id = s.provider_event_id",
+         WHERE e.provider = 'STRIPE' AND e.provider_event_id = ANY ($1) AND e.provider_event_id = s.provider_event_id",
     )
+    // ANY beside the join: whichever side is read first, of the stored events it is these alone.
     .bind(settled.iter().map(|event| event.provider_event_id.as_str()).collect::<Vec<_>>())
     .bind(settled.iter().map(|event| event.status).collect::<Vec<_>>())
     .bind(settled.iter().map(|event| event.error.as_deref()).collect::<Vec<_>>())
