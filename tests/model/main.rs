@@ -7,7 +7,7 @@
 //!
 //! | variable | |
 //! | --- | --- |
-//! | `MODEL_HISTORIES` | how many; 1 000 |
+//! | `MODEL_HISTORIES` | how many; 2 000 |
 //! | `MODEL_SEED` | of the first; the next one has the next seed. Without it, another each time |
 //! | `MODEL_HISTORY` | one history as a failure prints it: it alone is run |
 #![cfg(feature = "dev")]

@@ -77,7 +77,7 @@ async fn whatever_happens_the_outcome_is_that_of_some_order() {
         }
         return;
     }
-    let count = number("MODEL_HISTORIES").unwrap_or(1_000);
+    let count = number("MODEL_HISTORIES").unwrap_or(2_000);
     let first = number("MODEL_SEED")
         .unwrap_or_else(|| u64::from(u32::from_le_bytes(random::token_bytes()[..4].try_into().unwrap())));
     let begun = Instant::now();
