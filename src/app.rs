@@ -50,8 +50,9 @@ use crate::routes::{self, Endpoint};
 
 pub use crate::routes::Readiness;
 
-/// Connections to the database: enough to keep a commit of each actor and some reads going.
-const DATABASE_CONNECTIONS: u32 = 24;
+/// Connections to the database that are shared: for reads, and for writes that are made one by one. Queues of batches have
+/// each their own beside them.
+const DATABASE_CONNECTIONS: u32 = 12;
 
 /// How long the end waits for what runs besides the requests: a message that is being delivered, a lease that is given
 /// back.

@@ -18,7 +18,8 @@ use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::database::Database;
-use crate::database::tx::{BatchTx, CommitOutcome, Tries};
+use crate::database::kept::{BatchTx, KeptConnection};
+use crate::database::tx::{CommitOutcome, Tries};
 use crate::fault::Fault;
 use crate::queue_figures::QueueFigures;
 use crate::trace;
@@ -77,7 +78,7 @@ pub struct BatchQueue<B: Batch> {
 
 struct Shared<B: Batch> {
     work: B,
-    database: Database,
+    connection: KeptConnection,
     limits: BatchLimits,
     figures: QueueFigures,
     state: RefCell<State<B>>,
@@ -97,10 +98,11 @@ struct Waiting<B: Batch> {
 }
 
 impl<B: Batch> BatchQueue<B> {
-    pub fn new(work: B, database: Database, limits: BatchLimits) -> Self {
+    pub fn new(work: B, database: &Database, limits: BatchLimits) -> Self {
         let state = RefCell::new(State { waiting: VecDeque::new(), running: false });
         let figures = QueueFigures::of(B::NAME);
-        Self { shared: Rc::new(Shared { work, database, limits, figures, state }) }
+        let connection = KeptConnection::new(database);
+        Self { shared: Rc::new(Shared { work, connection, limits, figures, state }) }
     }
 
     /// Queues `item` and gives the future of its reply. The work goes on if the future is dropped.
@@ -133,11 +135,14 @@ impl<B: Batch> BatchQueue<B> {
 async fn drive<B: Batch>(shared: Rc<Shared<B>>) {
     loop {
         let batch: Vec<Waiting<B>> = {
+            if shared.state.borrow().waiting.is_empty() {
+                shared.figures.taken(0, None);
+                shared.connection.rest().await;
+            }
             let mut state = shared.state.borrow_mut();
             let size = state.waiting.len().min(shared.limits.batch);
             if size == 0 {
                 state.running = false;
-                shared.figures.taken(0, None);
                 return;
             }
             let batch: Vec<Waiting<B>> = state.waiting.drain(..size).collect();
@@ -223,10 +228,15 @@ async fn run_once<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Result<Vec
         // A panic unwinds out of `run` only, which comes before the commit: the transaction is rolled back.
         let attempt = AssertUnwindSafe(async {
             let span = tracing::debug_span!(target: trace::TARGET, "begin");
-            let begun = shared.database.batch_tx(shared.work.tenants(items)).instrument(span);
+            let begun = shared.connection.begin(shared.work.tenants(items)).instrument(span);
             let mut tx = begun.await?;
-            let replies = shared.work.run(&mut tx, items).await?;
-            Ok::<_, sqlx::Error>((tx, replies))
+            match shared.work.run(&mut tx, items).await {
+                Ok(replies) => Ok((tx, replies)),
+                Err(error) => {
+                    shared.connection.roll_back(tx).await;
+                    Err(error)
+                }
+            }
         });
         let error = match attempt.catch_unwind().await {
             Err(_) => return Err(Spoiled::ByAnItem(Fault::internal("a panic while working on a batch"))),
@@ -238,7 +248,7 @@ async fn run_once<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Result<Vec
             Ok(Ok((tx, replies))) => {
                 let begun = Instant::now();
                 let span = tracing::debug_span!(target: trace::TARGET, "commit");
-                let outcome = tx.commit(&shared.database).instrument(span).await;
+                let outcome = shared.connection.commit(tx).instrument(span).await;
                 metrics::histogram!("batch_commit_seconds", "actor" => B::NAME)
                     .record(begun.elapsed().as_secs_f64());
                 match outcome {

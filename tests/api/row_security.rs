@@ -6,6 +6,7 @@
 
 use primetech::routes::{Expects, endpoints};
 use primetech_actors::database::Database;
+use primetech_actors::database::kept::KeptConnection;
 use primetech_actors::tenancy::{TenantScope, registry};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -132,16 +133,20 @@ async fn without_a_tenant_nothing_is_seen_and_the_platform_sees_what_it_routes()
     shop.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO primetech_app").await;
     let tables = tables(&shop).await;
     let database = Database::connect_lazy(&shop.database_url.as_str().into(), 2).unwrap();
-    let acme = scope_of(&database, "acme").await.tenant_id();
-    for tenants in [vec![], vec![acme]] {
-        let mut batch = database.batch_tx(tenants).await.unwrap();
+    let (acme, demo) = (scope_of(&database, "acme").await, scope_of(&database, "demo").await);
+    let connection = KeptConnection::new(&database);
+    for others in [vec![], vec![acme.tenant_id()]] {
+        let mut batch = connection.begin(others).await.unwrap();
         assert_eq!(showing(batch.connection(), &tables).await, READ_BY_ALL);
+        connection.roll_back(batch).await;
+        // Nor does the connection that is kept see more for what it saw before.
+        connection.roll_back(connection.begin(vec![demo.tenant_id()]).await.unwrap()).await;
     }
     let mut platform = database.platform_tx().await.unwrap();
     assert_eq!(showing(platform.connection(), &tables).await, SEEN_BY_PLATFORM);
     // A connection that a transaction was left on sees no more for it.
     drop(platform);
-    let mut after = database.batch_tx(Vec::new()).await.unwrap();
+    let mut after = database.tenant_tx(&acme).await.unwrap();
     assert_eq!(showing(after.connection(), &tables).await, READ_BY_ALL);
 }
 

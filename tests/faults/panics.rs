@@ -15,7 +15,7 @@ use primetech::routes::{self, Access, Endpoint};
 use primetech_actors::ask::ask;
 use primetech_actors::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use primetech_actors::database::Database;
-use primetech_actors::database::tx::BatchTx;
+use primetech_actors::database::kept::BatchTx;
 use primetech_actors::fault::Fault;
 use tokio::sync::oneshot;
 
@@ -33,6 +33,7 @@ impl Batch for Writes {
     const NAME: &'static str = "test.writes";
 
     async fn run(&self, tx: &mut BatchTx, items: &[i32]) -> sqlx::Result<Vec<Reply<Self>>> {
+        tx.open_tenants_to_write(std::iter::empty()).await?;
         for item in items {
             sqlx::query("INSERT INTO written (item) VALUES ($1)").bind(item).execute(tx.connection()).await?;
             assert_ne!(*item, UNLUCKY, "the unlucky one, after it has written");
@@ -106,7 +107,7 @@ fn start(world: &World) -> (u16, oneshot::Sender<()>, JoinHandle<()>) {
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let database = Database::connect_lazy(&url, 2).unwrap();
-            let writer = Writer(BatchQueue::new(Writes, database, BatchLimits::default())).start();
+            let writer = Writer(BatchQueue::new(Writes, &database, BatchLimits::default())).start();
             assert!(WRITER.set(writer).is_ok());
             let mut options = Options { threads: Some(2), ..Options::default() };
             options.limits.shutdown_notice = Duration::ZERO;

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::watch;
-
 use uuid::Uuid;
 
 use super::entry::{first_hash, link};
 use super::store;
 use crate::database::Database;
-use crate::database::tx::{BatchTx, CommitOutcome};
+use crate::database::kept::{BatchTx, KeptConnection};
+use crate::database::tx::CommitOutcome;
 use crate::fault::Fault;
 
 /// How often committed entries are looked for: for so long an entry is in no chain.
@@ -25,11 +25,13 @@ const ENTRIES: usize = 2_000;
 
 pub struct Sealer {
     database: Database,
+    connection: KeptConnection,
 }
 
 impl Sealer {
     pub fn new(database: Database) -> Self {
-        Self { database }
+        let connection = KeptConnection::new(&database);
+        Self { database, connection }
     }
 
     /// Seals until `stop` turns true.
@@ -71,10 +73,10 @@ impl Sealer {
     async fn seal_all(&self, mut tenants: Vec<Uuid>) -> Result<u64, Fault> {
         let mut sealed = 0;
         while !tenants.is_empty() {
-            let mut tx = self.database.batch_tx(tenants.clone()).await?;
+            let mut tx = self.connection.begin(tenants.clone()).await?;
             let at_most = ENTRIES / tenants.len();
             let counts = seal(&mut tx, &tenants, at_most).await?;
-            match tx.commit(&self.database).await {
+            match self.connection.commit(tx).await {
                 CommitOutcome::Committed => {}
                 CommitOutcome::Aborted(error) => return Err(error.into()),
                 CommitOutcome::Unknown => return Err(Fault::OutcomeUnknown),

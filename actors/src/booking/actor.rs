@@ -13,7 +13,7 @@ use crate::audit_log::{self, Entry, Subject};
 use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use crate::clock::SharedClock;
 use crate::database::Database;
-use crate::database::tx::BatchTx;
+use crate::database::kept::BatchTx;
 use crate::fault::Fault;
 use crate::idempotency::{self, Claimed, HeldClaim, KeptAnswer, Wanted};
 use crate::identifiers::BookingRef;
@@ -38,7 +38,7 @@ pub struct BookingActor {
 impl BookingActor {
     pub fn new(database: Database, clock: SharedClock, outbox: OutboxSignal, limits: BatchLimits) -> Self {
         let batch = BookingBatch { clock: clock.clone() };
-        let new = Rc::new(BatchQueue::new(batch, database.clone(), limits));
+        let new = Rc::new(BatchQueue::new(batch, &database, limits));
         Self { database, clock, outbox, new }
     }
 }

@@ -11,7 +11,7 @@ use super::store::{self, NewItem, NewOrder, ProductRow};
 use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use crate::clock::SharedClock;
 use crate::database::Database;
-use crate::database::tx::BatchTx;
+use crate::database::kept::BatchTx;
 use crate::idempotency::{self, Claimed, HeldClaim, Wanted};
 use crate::identifiers::{InvoiceNumber, OrderNumber, day_period};
 use crate::order::{BillTo, InvoiceView, ItemView, OrderView, store::find_placed};
@@ -28,7 +28,7 @@ pub struct CounterActor {
 
 impl CounterActor {
     pub fn new(database: Database, clock: SharedClock, limits: BatchLimits) -> Self {
-        Self { orders: Rc::new(BatchQueue::new(OrderBatch { clock }, database, limits)) }
+        Self { orders: Rc::new(BatchQueue::new(OrderBatch { clock }, &database, limits)) }
     }
 }
 

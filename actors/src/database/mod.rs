@@ -5,8 +5,10 @@
 
 mod home;
 pub mod inspection;
+pub mod kept;
 pub mod owner;
 mod patience;
+mod plans;
 pub mod tx;
 
 use std::str::FromStr;
@@ -16,14 +18,13 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
-use uuid::Uuid;
 
 use crate::audit_log::Actor;
 use crate::fault::Fault;
 use crate::tenancy::TenantScope;
 use home::Home;
 use patience::Patience;
-use tx::{BatchTx, PlatformTx, TenantTx};
+use tx::{PlatformTx, TenantTx};
 
 /// The role without the right to bypass row-level security. Made by the first migration.
 pub const APPLICATION_ROLE: &str = "primetech_app";
@@ -73,19 +74,7 @@ impl Database {
         // Statements are told of, without their values, to whoever listens: traces do, and slow ones are logged.
         // Errors are logged once, where a request is answered.
         let patience = Patience::new(options.clone());
-        let pool = PgPoolOptions::new()
-            .max_connections(max_connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            // A broken connection is found by its first statement, and the work is then tried on another.
-            .test_before_acquire(false)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    // A constant: the role is never taken from outside.
-                    sqlx::raw_sql("SET ROLE primetech_app").execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .connect_lazy_with(options);
+        let pool = pool(options, max_connections);
         Ok(Self { pool, home: Home::here(max_connections), patience, actor: Actor::System })
     }
 
@@ -106,11 +95,6 @@ impl Database {
     /// A transaction that sees one tenant's rows.
     pub async fn tenant_tx(&self, scope: &TenantScope) -> sqlx::Result<TenantTx> {
         self.begin(TenantTx::begin(&self.pool, scope, self.actor.clone())).await
-    }
-
-    /// A transaction that sees the rows of several tenants, for a batch of their requests.
-    pub async fn batch_tx(&self, tenants: Vec<Uuid>) -> sqlx::Result<BatchTx> {
-        self.begin(BatchTx::begin(&self.pool, tenants, self.actor.clone())).await
     }
 
     /// A transaction of the platform itself: sees the tables with a `platform_*` policy, no tenant's.
@@ -243,6 +227,22 @@ impl Database {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A broken connection is found by its first statement, and the work is then tried on another.
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                // A constant: the role is never taken from outside.
+                sqlx::raw_sql("SET ROLE primetech_app").execute(connection).await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options)
 }
 
 /// Where a database's schema stands.

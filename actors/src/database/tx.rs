@@ -118,84 +118,8 @@ impl TenantTx {
     }
 
     pub(crate) async fn commit(self, database: &Database) -> CommitOutcome {
-        commit(database, self.transaction, self.xid, self.begun).await
-    }
-}
-
-/// A transaction for a batch of requests, which sees the rows of the tenants that it was told of.
-pub struct BatchTx {
-    transaction: Transaction<'static, Postgres>,
-    xid: Option<String>,
-    /// Before the server heard of it.
-    begun: Instant,
-    actor: Actor,
-}
-
-impl BatchTx {
-    pub(super) async fn begin(pool: &PgPool, tenants: Vec<Uuid>, actor: Actor) -> sqlx::Result<Self> {
-        let begun = Instant::now();
-        let transaction = pool.begin_with(AssertSqlSafe(begin_for(tenants))).await?;
-        Ok(Self { transaction, xid: None, begun, actor })
-    }
-
-    /// Rolls back what was done, and begins again with the rows of `tenants` open, in one round trip.
-    pub(crate) async fn start_over(&mut self, tenants: Vec<Uuid>) -> sqlx::Result<()> {
-        (self.xid, self.begun) = (None, Instant::now());
-        let begin = format!("ROLLBACK; {}", begin_for(tenants));
-        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *self.transaction).await?;
-        Ok(())
-    }
-
-    /// Opens the rows of `tenants`, in place of those opened before.
-    pub(crate) async fn open_tenants(&mut self, tenants: impl Iterator<Item = Uuid>) -> sqlx::Result<()> {
-        sqlx::query("SELECT set_config('app.tenant_ids', $1, true)")
-            .bind(joined(tenants))
-            .execute(&mut *self.transaction)
-            .await?;
-        Ok(())
-    }
-
-    /// The same, for a batch that certainly writes: learns the transaction's id in the same round trip.
-    pub(crate) async fn open_tenants_to_write(
-        &mut self,
-        tenants: impl Iterator<Item = Uuid>,
-    ) -> sqlx::Result<()> {
-        let (_, xid): (String, String) =
-            sqlx::query_as("SELECT set_config('app.tenant_ids', $1, true), pg_current_xact_id()::text")
-                .bind(joined(tenants))
-                .fetch_one(&mut *self.transaction)
-                .await?;
-        self.xid = Some(xid);
-        Ok(())
-    }
-
-    /// Opens the tables that route what names no tenant yet (provider events), and learns the transaction's id.
-    pub(crate) async fn open_platform_to_write(&mut self) -> sqlx::Result<()> {
-        let (_, xid): (String, String) =
-            sqlx::query_as("SELECT set_config('app.scope', 'platform', true), pg_current_xact_id()::text")
-                .fetch_one(&mut *self.transaction)
-                .await?;
-        self.xid = Some(xid);
-        Ok(())
-    }
-
-    /// Notes the transaction's id as `pg_current_xact_id()` told it. To be called before the first write of a batch
-    /// that may turn out to write nothing.
-    pub(crate) fn note_xid(&mut self, xid: String) {
-        self.xid = Some(xid);
-    }
-
-    /// In whose name the product itself works here: for the audit log.
-    pub(crate) fn actor(&self) -> Actor {
-        self.actor.clone()
-    }
-
-    pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.transaction
-    }
-
-    pub(crate) async fn commit(self, database: &Database) -> CommitOutcome {
-        commit(database, self.transaction, self.xid, self.begun).await
+        let answer = self.transaction.commit().await;
+        outcome(database, answer, self.xid, self.begun).await
     }
 }
 
@@ -226,39 +150,19 @@ impl PlatformTx {
     }
 }
 
-/// Several statements for one round trip. Formatted from UUIDs and commas.
-///
-/// A batch's statements find rows by whole keys, so that their plan is the same whatever the keys: planning them anew
-/// with each batch's would cost as much as executing them.
-fn begin_for(tenants: Vec<Uuid>) -> String {
-    let tenants = joined(tenants.into_iter());
-    format!(
-        "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SELECT set_config('app.tenant_ids', '{tenants}', true)"
-    )
-}
-
-fn joined(tenants: impl Iterator<Item = Uuid>) -> String {
-    let mut ids: Vec<Uuid> = tenants.collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",")
-}
-
 async fn current_xid(connection: &mut PgConnection) -> sqlx::Result<String> {
     let (xid,): (String,) = sqlx::query_as("SELECT pg_current_xact_id()::text").fetch_one(connection).await?;
     Ok(xid)
 }
 
-async fn commit(
+/// What became of a transaction whose COMMIT was answered so, or not at all.
+pub(super) async fn outcome(
     database: &Database,
-    transaction: Transaction<'static, Postgres>,
+    answer: sqlx::Result<()>,
     xid: Option<String>,
     begun: Instant,
 ) -> CommitOutcome {
-    let error = match transaction.commit().await {
-        Ok(()) => return CommitOutcome::Committed,
-        Err(error) => error,
-    };
+    let Err(error) = answer else { return CommitOutcome::Committed };
     match (kind_of(&error), xid) {
         // PostgreSQL answered: it refused the commit (a deferred constraint, a conflict).
         (FailureKind::Statement | FailureKind::Conflict, _) => CommitOutcome::Aborted(error),

@@ -15,7 +15,7 @@ use crate::audit_log::{self, Actor as AuditActor, Entry, Subject};
 use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use crate::clock::SharedClock;
 use crate::database::Database;
-use crate::database::tx::BatchTx;
+use crate::database::kept::BatchTx;
 use crate::fault::Fault;
 use crate::page::Page;
 
@@ -36,10 +36,9 @@ impl LicenceActor {
         signer: Arc<CertificateSigner>,
         limits: BatchLimits,
     ) -> Self {
-        let commands =
-            Rc::new(BatchQueue::new(CommandBatch { clock: clock.clone() }, database.clone(), limits));
+        let commands = Rc::new(BatchQueue::new(CommandBatch { clock: clock.clone() }, &database, limits));
         let validations =
-            Rc::new(BatchQueue::new(ValidationBatch { clock: clock.clone() }, database.clone(), limits));
+            Rc::new(BatchQueue::new(ValidationBatch { clock: clock.clone() }, &database, limits));
         Self { database, clock, signer, commands, validations }
     }
 }

@@ -8,7 +8,7 @@ use super::views::*;
 use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use crate::clock::SharedClock;
 use crate::database::Database;
-use crate::database::tx::BatchTx;
+use crate::database::kept::BatchTx;
 use crate::fault::Fault;
 use crate::idempotency;
 use crate::page::Page;
@@ -23,7 +23,7 @@ pub struct OrderActor {
 impl OrderActor {
     pub fn new(database: Database, clock: SharedClock, limits: BatchLimits) -> Self {
         let batch = AttachBatch { clock: clock.clone() };
-        let attachments = Rc::new(BatchQueue::new(batch, database.clone(), limits));
+        let attachments = Rc::new(BatchQueue::new(batch, &database, limits));
         Self { database, clock, attachments }
     }
 }

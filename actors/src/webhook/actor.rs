@@ -14,13 +14,13 @@ use super::store::{self, Settled};
 use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use crate::clock::SharedClock;
 use crate::database::Database;
-use crate::database::tx::BatchTx;
+use crate::database::kept::BatchTx;
 use crate::fault::Fault;
 use crate::outbox::OutboxSignal;
 use crate::stored_file::hex;
 
 /// Deals with provider events, many in one transaction: stores them, works out what follows for each order, and writes
-/// it. Rows are locked in one order in every process: events, payment intents, orders, counters, licences.
+/// it. Rows are locked in one order in every process: payment intents, orders, counters, licences, events.
 pub struct WebhookActor {
     database: Database,
     clock: SharedClock,
@@ -30,7 +30,7 @@ pub struct WebhookActor {
 
 impl WebhookActor {
     pub fn new(database: Database, clock: SharedClock, outbox: OutboxSignal, limits: BatchLimits) -> Self {
-        let events = Rc::new(BatchQueue::new(EventBatch { clock: clock.clone() }, database.clone(), limits));
+        let events = Rc::new(BatchQueue::new(EventBatch { clock: clock.clone() }, &database, limits));
         Self { database, clock, outbox, events }
     }
 }
@@ -84,26 +84,29 @@ impl Batch for EventBatch {
     async fn run(&self, tx: &mut BatchTx, arrivals: &[Arrival]) -> sqlx::Result<Vec<Reply<Self>>> {
         let now = self.clock.now();
         tx.open_platform_to_write().await?;
-        let distinct: BTreeMap<&str, (&Event, &str)> = arrivals
-            .iter()
-            .map(|arrival| (arrival.event.id.as_str(), (&arrival.event, arrival.payload.as_str())))
-            .collect();
-        let stored = store::store_and_lock(tx.connection(), now, &distinct).await?;
+        let ids: BTreeSet<&str> = arrivals.iter().map(|arrival| arrival.event.id.as_str()).collect();
+        let stored = store::statuses(tx.connection(), &ids).await?;
 
         // The first of equal arrivals works; what was dealt with before is a duplicate.
         let mut seen: BTreeSet<&str> = BTreeSet::new();
-        let mut work: Vec<&Event> = Vec::new();
+        let mut work: Vec<&Arrival> = Vec::new();
         let mut dealt: Vec<Option<Dealt>> = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
             let id = arrival.event.id.as_str();
-            let is_open = stored.get(id).is_some_and(|event| event.status == "PENDING")
-                || (arrival.again && stored.get(id).is_some_and(|event| event.status == "FAILED"));
+            let is_open = match stored.get(id).map(String::as_str) {
+                None | Some("PENDING") => true,
+                Some("FAILED") => arrival.again,
+                Some(_) => false,
+            };
             if is_open && seen.insert(id) {
-                work.push(&arrival.event);
+                work.push(arrival);
                 dealt.push(None);
             } else {
                 dealt.push(Some(Dealt::Duplicate));
             }
+        }
+        if work.is_empty() {
+            return Ok(arrivals.iter().map(|_| Ok(Dealt::Duplicate)).collect());
         }
         let outcomes = match process(tx, now, &work).await? {
             Ok(outcomes) => outcomes,
@@ -150,13 +153,13 @@ impl Routing {
 async fn process(
     tx: &mut BatchTx,
     now: DateTime<Utc>,
-    events: &[&Event],
+    arrivals: &[&Arrival],
 ) -> sqlx::Result<Result<HashMap<String, Dealt>, fulfil::ReceiptsExhausted>> {
     let mut intents: BTreeSet<&str> = BTreeSet::new();
     let mut refs: BTreeSet<&str> = BTreeSet::new();
     let mut named: BTreeSet<Uuid> = BTreeSet::new();
-    for event in events {
-        match &event.content {
+    for arrival in arrivals {
+        match &arrival.event.content {
             Content::Session(fact) => {
                 refs.insert(&fact.session_id);
                 intents.extend(fact.payment_intent.as_deref());
@@ -174,19 +177,21 @@ async fn process(
     }
     store::lock_intents(tx.connection(), &intents).await?;
     // Refunds and disputes that came before a payment of this batch.
-    let waiting: Vec<Event> = store::lock_waiting(tx.connection(), &intents)
+    let waiting: Vec<Arrival> = store::lock_waiting(tx.connection(), &intents)
         .await?
-        .iter()
-        .filter(|stored| !events.iter().any(|event| event.id == stored.provider_event_id))
-        .filter_map(|stored| Event::parse(&stored.payload))
+        .into_iter()
+        .filter(|stored| !arrivals.iter().any(|arrival| arrival.event.id == stored.provider_event_id))
+        .filter_map(|stored| {
+            Some(Arrival { event: Event::parse(&stored.payload)?, payload: stored.payload, again: false })
+        })
         .collect();
     let orders = store::resolve_refs(tx.connection(), &refs).await?;
     let tenants = store::known_tenants(tx.connection(), &named).await?;
     let routing = Routing { orders, tenants };
 
     let mut wanted: BTreeSet<(Uuid, Uuid)> = BTreeSet::new();
-    for event in events {
-        wanted.extend(match &event.content {
+    for arrival in arrivals {
+        wanted.extend(match &arrival.event.content {
             Content::Session(fact) => routing.of_session(fact),
             Content::Intent(fact) => routing.of_intent(fact),
             Content::Abandoned { tenant_id, order_id } => {
@@ -204,32 +209,32 @@ async fn process(
     let mut after = before.clone();
 
     // Payments first, then what is about payments: within a batch nothing needs to wait for its neighbour.
-    let mut settled: Vec<Settled> = Vec::new();
-    for event in events {
-        if let Content::Session(fact) = &event.content {
+    let mut settled: Vec<Settled<'_>> = Vec::new();
+    for arrival in arrivals {
+        if let Content::Session(fact) = &arrival.event.content {
             let order = routing.of_session(fact).filter(|order| after.contains_key(order));
-            settled.push(hear_session(event, fact, order, &mut after, now));
+            settled.push(hear_session(arrival, fact, order, &mut after, now));
         }
     }
-    for event in waiting.iter().chain(events.iter().copied()) {
-        match &event.content {
+    for arrival in waiting.iter().chain(arrivals.iter().copied()) {
+        match &arrival.event.content {
             Content::Intent(fact) => {
                 let order = routing
                     .of_intent(fact)
                     .or_else(|| order_of_intent(&after, &fact.payment_intent))
                     .filter(|order| after.contains_key(order));
-                settled.push(hear_intent(event, fact, order, &mut after));
+                settled.push(hear_intent(arrival, fact, order, &mut after));
             }
-            Content::Nothing => settled.push(ended(event, "IGNORED", None, None)),
-            Content::Malformed(fault) => settled.push(ended(event, "FAILED", Some(fault.clone()), None)),
+            Content::Nothing => settled.push(ended(arrival, "IGNORED", None, None)),
+            Content::Malformed(fault) => settled.push(ended(arrival, "FAILED", Some(fault.clone()), None)),
             Content::Abandoned { tenant_id, order_id } => {
                 let order = (*tenant_id, *order_id);
                 settled.push(match after.get_mut(&order) {
                     Some(account) => {
                         account.hear_abandoned();
-                        ended(event, "PROCESSED", None, Some(order))
+                        ended(arrival, "PROCESSED", None, Some(order))
                     }
-                    None => ended(event, "FAILED", Some("there is no such order".to_owned()), None),
+                    None => ended(arrival, "FAILED", Some("there is no such order".to_owned()), None),
                 });
             }
             Content::Session(_) => {}
@@ -245,10 +250,10 @@ async fn process(
         return Ok(Err(exhausted));
     }
     store::settle(tx.connection(), now, &settled).await?;
-    Ok(Ok(settled.into_iter().map(|event| (event.provider_event_id.clone(), dealt(&event))).collect()))
+    Ok(Ok(settled.into_iter().map(|event| (event.event.id.clone(), dealt(&event))).collect()))
 }
 
-fn dealt(settled: &Settled) -> Dealt {
+fn dealt(settled: &Settled<'_>) -> Dealt {
     match settled.status {
         "PROCESSED" => Dealt::Processed,
         "IGNORED" => Dealt::Ignored,
@@ -257,27 +262,33 @@ fn dealt(settled: &Settled) -> Dealt {
     }
 }
 
-fn ended(event: &Event, status: &'static str, error: Option<String>, order: Option<(Uuid, Uuid)>) -> Settled {
+fn ended<'a>(
+    arrival: &'a Arrival,
+    status: &'static str,
+    error: Option<String>,
+    order: Option<(Uuid, Uuid)>,
+) -> Settled<'a> {
+    let Arrival { event, payload, .. } = arrival;
     if let Some(error) = &error {
         tracing::warn!(event = %event.id, kind = %event.kind, %error, "a provider event can never succeed");
         metrics::counter!("webhook_events_failed_total").increment(1);
     }
-    Settled { provider_event_id: event.id.clone(), status, error, awaiting: None, order }
+    Settled { event, payload, status, error, awaiting: None, order }
 }
 
-fn hear_session(
-    event: &Event,
+fn hear_session<'a>(
+    arrival: &'a Arrival,
     fact: &SessionFact,
     order: Option<(Uuid, Uuid)>,
     accounts: &mut BTreeMap<(Uuid, Uuid), Account>,
     now: DateTime<Utc>,
-) -> Settled {
+) -> Settled<'a> {
     let Some(account) = order.and_then(|order| accounts.get_mut(&order)) else {
-        return ended(event, "FAILED", Some("no payment has this Checkout Session".to_owned()), None);
+        return ended(arrival, "FAILED", Some("no payment has this Checkout Session".to_owned()), None);
     };
     match account.hear_session(&fact.session_id, fact.payment_intent.as_deref(), &fact.what, now) {
-        Ok(()) => ended(event, "PROCESSED", None, order),
-        Err(reason) => ended(event, "FAILED", Some(reason), order),
+        Ok(()) => ended(arrival, "PROCESSED", None, order),
+        Err(reason) => ended(arrival, "FAILED", Some(reason), order),
     }
 }
 
@@ -288,20 +299,21 @@ fn order_of_intent(accounts: &BTreeMap<(Uuid, Uuid), Account>, intent: &str) -> 
         .map(|(order, _)| *order)
 }
 
-fn hear_intent(
-    event: &Event,
+fn hear_intent<'a>(
+    arrival: &'a Arrival,
     fact: &IntentFact,
     order: Option<(Uuid, Uuid)>,
     accounts: &mut BTreeMap<(Uuid, Uuid), Account>,
-) -> Settled {
+) -> Settled<'a> {
     match order.and_then(|order| accounts.get_mut(&order)) {
         Some(account) if account.is_paid() => {
             account.hear_intent(&fact.what);
-            ended(event, "PROCESSED", None, order)
+            ended(arrival, "PROCESSED", None, order)
         }
         // Not paid yet as far as we know: it takes effect with the payment.
         _ => Settled {
-            provider_event_id: event.id.clone(),
+            event: &arrival.event,
+            payload: &arrival.payload,
             status: "PENDING",
             error: None,
             awaiting: Some(fact.payment_intent.clone()),
@@ -372,9 +384,9 @@ impl Handler<Retry> for WebhookActor {
         let this = context.address();
         Box::pin(async move {
             let mut tx = database.platform_tx().await?;
-            let found = store::lock(tx.connection(), &[message.provider_event_id.as_str()]).await?;
+            let found = store::find(tx.connection(), &message.provider_event_id).await?;
             tx.commit().await?;
-            let Some(stored) = found.into_values().next() else { return Ok(None) };
+            let Some(stored) = found else { return Ok(None) };
             let Some(event) = Event::parse(&stored.payload) else { return Ok(Some(Dealt::Failed)) };
             let arrival = Arrival { event, payload: stored.payload, again: true };
             crate::ask::ask(&this, Again(arrival)).await.map(Some)

@@ -11,53 +11,40 @@ use super::ledger::{Account, DisputeStatus, OrderStatus};
 use super::overview::{EventFilter, EventRecord};
 use crate::random;
 
-/// An event as it is stored, before this transaction deals with it.
+/// An event that was stored before.
 #[derive(sqlx::FromRow, Debug)]
 pub(super) struct StoredEvent {
     pub provider_event_id: String,
-    pub status: String,
     pub payload: String,
 }
 
-/// Stores the events that are new, and locks all of them, in the order of their ids.
-///
-/// Where another transaction is storing the same event, this waits for it to end.
-pub(super) async fn store_and_lock(
+/// Where the events stand that are stored. They are not locked: two that deal with one event at the same time meet at
+/// its payment intent or its order, and the later finds done what it came to do.
+pub(super) async fn statuses(
     connection: &mut PgConnection,
-    now: DateTime<Utc>,
-    events: &BTreeMap<&str, (&Event, &str)>,
-) -> sqlx::Result<HashMap<String, StoredEvent>> {
-    sqlx::query(
-        "INSERT INTO webhook_events (id, provider, provider_event_id, type, payload, status, received_at)
-         SELECT new.id, 'STRIPE', new.provider_event_id, new.type, new.payload::json, 'PENDING', $5
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
-              AS new (id, provider_event_id, type, payload, place)
-         ORDER BY new.place
-         ON CONFLICT (provider, provider_event_id) DO NOTHING",
+    provider_event_ids: &BTreeSet<&str>,
+) -> sqlx::Result<HashMap<String, String>> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT provider_event_id, status FROM webhook_events
+         WHERE provider = 'STRIPE' AND provider_event_id = ANY ($1)",
     )
-    .bind(events.iter().map(|_| random::row_id(now)).collect::<Vec<_>>())
-    .bind(events.keys().copied().collect::<Vec<_>>())
-    .bind(events.values().map(|(event, _)| event.kind.as_str()).collect::<Vec<_>>())
-    .bind(events.values().map(|(_, payload)| *payload).collect::<Vec<_>>())
-    .bind(now)
-    .execute(&mut *connection)
-    .await?;
-    lock(connection, &events.keys().copied().collect::<Vec<_>>()).await
-}
-
-pub(super) async fn lock(
-    connection: &mut PgConnection,
-    provider_event_ids: &[&str],
-) -> sqlx::Result<HashMap<String, StoredEvent>> {
-    let rows: Vec<StoredEvent> = sqlx::query_as(
-        "SELECT provider_event_id, status, payload::text AS payload FROM webhook_events
-         WHERE provider = 'STRIPE' AND provider_event_id = ANY ($1)
-         ORDER BY provider_event_id FOR UPDATE",
-    )
-    .bind(provider_event_ids)
+    .bind(provider_event_ids.iter().copied().collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.provider_event_id.clone(), row)).collect())
+    Ok(rows.into_iter().collect())
+}
+
+pub(super) async fn find(
+    connection: &mut PgConnection,
+    provider_event_id: &str,
+) -> sqlx::Result<Option<StoredEvent>> {
+    sqlx::query_as(
+        "SELECT provider_event_id, payload::text AS payload FROM webhook_events
+         WHERE provider = 'STRIPE' AND provider_event_id = $1",
+    )
+    .bind(provider_event_id)
+    .fetch_optional(connection)
+    .await
 }
 
 /// Lets only one transaction at a time deal with a payment intent, known or not: a refund that looks for its payment
@@ -212,7 +199,7 @@ pub(super) async fn lock_waiting(
         return Ok(Vec::new());
     }
     sqlx::query_as(
-        "SELECT provider_event_id, status, payload::text AS payload FROM webhook_events
+        "SELECT provider_event_id, payload::text AS payload FROM webhook_events
          WHERE provider = 'STRIPE' AND status = 'PENDING' AND awaiting_ref = ANY ($1)
          ORDER BY received_at, provider_event_id FOR UPDATE SKIP LOCKED",
     )
@@ -223,30 +210,43 @@ pub(super) async fn lock_waiting(
 
 /// How an event ends in this transaction.
 #[derive(Debug, Clone)]
-pub(super) struct Settled {
-    pub provider_event_id: String,
+pub(super) struct Settled<'a> {
+    pub event: &'a Event,
+    pub payload: &'a str,
     pub status: &'static str,
     pub error: Option<String>,
     pub awaiting: Option<String>,
     pub order: Option<(Uuid, Uuid)>,
 }
 
+/// Stores the events with what became of them: each row is written once, where the event is new. What another
+/// transaction has dealt with for good meanwhile stays as it is.
 pub(super) async fn settle(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
-    settled: &[Settled],
+    settled: &[Settled<'_>],
 ) -> sqlx::Result<()> {
+    // In the order of their ids: who else stores one of them waits for this transaction, and never for each other.
     sqlx::query(
-        "UPDATE webhook_events e
-         SET status = s.status, attempts = e.attempts + 1, last_error = s.error, awaiting_ref = s.awaiting,
-             tenant_id = coalesce(s.tenant_id, e.tenant_id), order_id = coalesce(s.order_id, e.order_id),
-             processed_at = CASE WHEN s.status = 'PENDING' THEN NULL ELSE $7 END
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::uuid[])
-              AS s (provider_event_id, status, error, awaiting, tenant_id, order_id)
-         WHERE e.provider = 'STRIPE' AND e.provider_event_id = ANY ($1) AND e.provider_event_id = s.provider_event_id",
+        "INSERT INTO webhook_events AS e
+             (id, provider, provider_event_id, type, payload, status, attempts, last_error, awaiting_ref, tenant_id,
+              order_id, received_at, processed_at)
+         SELECT new.id, 'STRIPE', new.provider_event_id, new.type, new.payload::json, new.status, 1, new.error,
+                new.awaiting, new.tenant_id, new.order_id, $10, CASE WHEN new.status = 'PENDING' THEN NULL ELSE $10 END
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
+                     $9::uuid[])
+              AS new (id, provider_event_id, type, payload, status, error, awaiting, tenant_id, order_id)
+         ORDER BY new.provider_event_id
+         ON CONFLICT (provider, provider_event_id) DO UPDATE
+         SET status = excluded.status, attempts = e.attempts + 1, last_error = excluded.last_error,
+             awaiting_ref = excluded.awaiting_ref, tenant_id = coalesce(excluded.tenant_id, e.tenant_id),
+             order_id = coalesce(excluded.order_id, e.order_id), processed_at = excluded.processed_at
+         WHERE e.status IN ('PENDING', 'FAILED')",
     )
-    // ANY beside the join: whichever side is read first, of the stored events it is these alone.
-    .bind(settled.iter().map(|event| event.provider_event_id.as_str()).collect::<Vec<_>>())
+    .bind(settled.iter().map(|_| random::row_id(now)).collect::<Vec<_>>())
+    .bind(settled.iter().map(|event| event.event.id.as_str()).collect::<Vec<_>>())
+    .bind(settled.iter().map(|event| event.event.kind.as_str()).collect::<Vec<_>>())
+    .bind(settled.iter().map(|event| event.payload).collect::<Vec<_>>())
     .bind(settled.iter().map(|event| event.status).collect::<Vec<_>>())
     .bind(settled.iter().map(|event| event.error.as_deref()).collect::<Vec<_>>())
     .bind(settled.iter().map(|event| event.awaiting.as_deref()).collect::<Vec<_>>())
