@@ -298,26 +298,23 @@ pub(super) async fn attach(
     let expiries: Vec<DateTime<Utc>> = attachments.iter().map(|attach| attach.checkout.expires_at).collect();
     // The payments are locked in a sorted order first: their events may be arriving at another process.
     sqlx::query(
-        "WITH attached AS (
-             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[])
-                 AS new (tenant_id, order_id, session_id, url, expires_at)
-         ), locked AS (
-             SELECT p.tenant_id, p.id, p.order_id
-             FROM payments p JOIN attached a ON a.tenant_id = p.tenant_id AND a.order_id = p.order_id
+        "WITH locked AS (
+             SELECT p.tenant_id, p.id, p.order_id, new.session_id, new.url, new.expires_at
+             FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[])
+                      AS new (tenant_id, order_id, session_id, url, expires_at)
+             JOIN payments p ON p.tenant_id = new.tenant_id AND p.order_id = new.order_id
              ORDER BY p.tenant_id, p.order_id FOR UPDATE OF p
          ), routed AS (
              INSERT INTO payment_refs (provider, ref, tenant_id, payment_id, order_id)
-             SELECT 'STRIPE', a.session_id, l.tenant_id, l.id, l.order_id
-             FROM locked l JOIN attached a ON a.tenant_id = l.tenant_id AND a.order_id = l.order_id
-             ORDER BY a.session_id
+             SELECT 'STRIPE', session_id, tenant_id, id, order_id FROM locked ORDER BY session_id
              ON CONFLICT (provider, ref) DO NOTHING
          )
          UPDATE payments p
-         SET provider_session_id = a.session_id, checkout_url = a.url, checkout_expires_at = a.expires_at,
+         SET provider_session_id = l.session_id, checkout_url = l.url, checkout_expires_at = l.expires_at,
              updated_at = greatest(p.updated_at, $6)
-         FROM locked l JOIN attached a ON a.tenant_id = l.tenant_id AND a.order_id = l.order_id
+         FROM locked l
          WHERE p.tenant_id = l.tenant_id AND p.id = l.id
-           AND (p.provider_session_id IS NULL OR p.provider_session_id = a.session_id)",
+           AND (p.provider_session_id IS NULL OR p.provider_session_id = l.session_id)",
     )
     .bind(tenants)
     .bind(orders)
