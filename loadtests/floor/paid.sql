@@ -1,5 +1,5 @@
 -- The paid transaction: the event is stored under its unique id; where it is new, its order and payment are locked,
--- the receipt is numbered under its counter's row lock, and all that follows is written.
+-- the receipt is numbered under its counter's row lock, and all that follows is written, the audit log's entries too.
 -- Of each five events one comes once, one twice, and so on to five times, 200 events shuffled together: the mix of the
 -- scenario.
 \set turn :turn + 1
@@ -23,6 +23,7 @@ SELECT id AS item_id, product_id AS product_id FROM order_items WHERE tenant_id 
 INSERT INTO entitlements (tenant_id, id, user_id, order_id, order_item_id, product_id, created_at) VALUES (:tenant::uuid, floor_id(), :user_id::uuid, :order_id::uuid, :item_id::uuid, :product_id::uuid, now());
 INSERT INTO licences (tenant_id, id, key, status, product_id, user_id, order_id, order_item_id, unit_number, created_at) VALUES (:tenant::uuid, floor_id(), floor_key(:event::bigint), 'ACTIVE', :product_id::uuid, :user_id::uuid, :order_id::uuid, :item_id::uuid, 1, now());
 INSERT INTO outbox_messages (tenant_id, id, topic, payload, next_attempt_at, created_at) SELECT :tenant::uuid, floor_id(), topic, json_build_object('orderId', :order_id::text, 'userId', :user_id::text), 'infinity', now() FROM (VALUES ('mail.order-paid'), ('event.order-paid')) AS messages (topic);
+INSERT INTO audit_log (tenant_id, id, at, actor, action, subject, before, after, hash) VALUES (:tenant::uuid, floor_id(), now(), 'system', 'order.status_changed', 'order:' || :order_id::text, '{"status":"PENDING"}', '{"status":"PAID"}', floor_hash()), (:tenant::uuid, floor_id(), now(), 'system', 'licence.issued', 'licence:' || :order_id::text, NULL, json_build_object('status', 'ACTIVE', 'orderId', :order_id::text), floor_hash());
 UPDATE webhook_events SET status = 'PROCESSED', attempts = 1, tenant_id = :tenant::uuid, order_id = :order_id::uuid, processed_at = now() WHERE provider = 'STRIPE' AND provider_event_id = 'evt_' || :tag || '_' || :event::bigint;
 \endif
 COMMIT;

@@ -1,5 +1,6 @@
 -- What the scripts of this folder need. They write the rows that the service writes, with a transaction and a row lock
--- for each request. They are spared row-level security, signatures and HTTP.
+-- for each request. They are spared row-level security, signatures, HTTP, and the chaining of the
+-- audit log.
 
 -- Ids in the order of their making, like the service's: random ones would scatter over the indexes.
 CREATE SEQUENCE IF NOT EXISTS floor_ids CACHE 32;
@@ -17,6 +18,10 @@ CREATE OR REPLACE FUNCTION floor_order_number(n integer) RETURNS text LANGUAGE s
               || substr('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ', n / 1296 % 36 + 1, 1)
               || substr('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ', n / 36 % 36 + 1, 1)
               || substr('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ', n % 36 + 1, 1) $$;
+
+-- What stands where the service has the hash of an entry of the audit log. Nothing is chained on this side.
+CREATE OR REPLACE FUNCTION floor_hash() RETURNS bytea LANGUAGE sql IMMUTABLE
+    AS $$ SELECT decode(repeat('f0', 32), 'hex') $$;
 
 -- An event of the size that the service is sent and stores.
 CREATE OR REPLACE FUNCTION floor_payload(id text) RETURNS json LANGUAGE sql IMMUTABLE

@@ -58,35 +58,41 @@ pub async fn activate_one(installation: &Installation, rounds: Rounds) -> Result
     let (mut ours, mut floor) = (Vec::new(), Vec::new());
     for _ in 0..rounds.count {
         ours.push(service(installation, Scenario::ActivateOne, rounds).await?);
-        floor.push(activation_floor(installation, 1, rounds).await?);
+        floor.push(activation_floor(installation, 1, true, rounds).await?);
     }
     Ok(vec![ratio_line("activate-one : SELECT … FOR UPDATE", &ours, &floor, Some(3.0))])
 }
 
 pub async fn activate_many(installation: &Installation, rounds: Rounds) -> Result<Vec<Line>, Failure> {
-    let (mut ours, mut floor) = (Vec::new(), Vec::new());
+    let (mut ours, mut floor, mut unaudited) = (Vec::new(), Vec::new(), Vec::new());
     let licences = FLOOR_RATE * (rounds.length + WARM_UP).as_secs();
     for _ in 0..rounds.count {
         ours.push(service(installation, Scenario::ActivateMany, rounds).await?);
-        floor.push(activation_floor(installation, licences, rounds).await?);
+        floor.push(activation_floor(installation, licences, true, rounds).await?);
+        unaudited.push(activation_floor(installation, licences, false, rounds).await?);
     }
-    Ok(vec![ratio_line("activate-many : SELECT … FOR UPDATE, distinct rows", &ours, &floor, Some(2.0))])
+    Ok(vec![
+        ratio_line("activate-many : SELECT … FOR UPDATE, distinct rows", &ours, &floor, Some(2.0)),
+        ratio_line("activate-many : the same without its audit log", &ours, &unaudited, None),
+    ])
 }
 
 async fn activation_floor(
     installation: &Installation,
     licences: u64,
+    audited: bool,
     rounds: Rounds,
 ) -> Result<f64, Failure> {
     let shop = installation.open_shop().await?;
     stock::licences(&installation.pool, &shop, licences).await?;
     installation.settle().await?;
-    let stride = ("stride", u8::from(licences > 1).to_string());
-    let ran = floor::run(installation, &shop, Script::Activate, &[stride], rounds.length + WARM_UP).await?;
+    let variables =
+        [("stride", u8::from(licences > 1).to_string()), ("audited", u8::from(audited).to_string())];
+    let ran = floor::run(installation, &shop, Script::Activate, &variables, rounds.length + WARM_UP).await?;
     if licences > 1 && ran.transactions > licences {
         return Err("pgbench ran out of licences".into());
     }
-    eprintln!("  {licences} licences: {:.0}/s", ran.per_second);
+    eprintln!("  {licences} licences, audited: {audited}: {:.0}/s", ran.per_second);
     Ok(ran.per_second)
 }
 
