@@ -45,7 +45,8 @@ impl ClientWire {
         match kind {
             b'Q' => {
                 let text = text(body);
-                if text.starts_with("BEGIN") {
+                // What wrote nothing is ended in the same message.
+                if text.split("; ").any(|statement| statement == "BEGIN") {
                     self.transaction.clear();
                 }
                 if text == "COMMIT" {
