@@ -65,7 +65,10 @@ fn describe() {
     describe_gauge!("http_requests_in_flight", "Requests being answered");
     describe_counter!("rate_limited_total", "Requests refused by a rate limit, by bucket");
     describe_gauge!("rate_limits_shared", "1 while rate limits are counted in Redis, 0 while Redis is lost");
-    describe_gauge!("database_connections_open", "Connections of the shared pool; queues have one each beside it");
+    describe_gauge!(
+        "database_connections_open",
+        "Connections of the shared pool; queues have one each beside it"
+    );
     describe_gauge!("database_connections_busy", "Connections of the pool that are in use");
     describe_gauge!("database_connections_limit", "Connections that the pool opens at most");
     describe_gauge!("batch_queue_depth", "Requests waiting for an actor");

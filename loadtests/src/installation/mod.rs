@@ -8,7 +8,7 @@ mod shop;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use primetech::dev::postgres::PrivateCluster;
+use primetech::dev::postgres::{Durability, PrivateCluster};
 use primetech_actors::random;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -24,6 +24,9 @@ pub use shop::{Customer, Shop};
 
 /// Connections of the load tests themselves: they prepare rows, and read promises back.
 const CONNECTIONS: u32 = 4;
+
+/// A gigabyte of write-ahead log: more than a round writes.
+const SPARE_SEGMENTS: u32 = 64;
 
 pub struct Installation {
     /// The service's processes. Clients are spread over them.
@@ -53,10 +56,26 @@ impl Installation {
 
     /// One of our own, with processes of the release build.
     pub async fn own(wishes: OwnWishes) -> Result<Self, Failure> {
+        let is_durable = wishes.durability == Durability::Durable;
         let own = Own::start(wishes).await?;
         let targets = own.addresses();
         let (database_url, secret) = (own.database_url(), own.webhook_secret.clone());
-        Self::of(targets, database_url, secret, Some(own)).await
+        let installation = Self::of(targets, database_url, secret, Some(own)).await?;
+        if is_durable {
+            installation.spare_segments().await?;
+        }
+        Ok(installation)
+    }
+
+    /// Segments of the log that need only be written over, as a database has them that has run for a while. Where one
+    /// must be made first, all commits wait for its 16 MB of zeros.
+    async fn spare_segments(&self) -> Result<(), Failure> {
+        for _ in 0..SPARE_SEGMENTS {
+            // A segment in which nothing was written is not left.
+            let fill = "SELECT pg_logical_emit_message(false, 'loadtests', ''); SELECT pg_switch_wal()";
+            sqlx::raw_sql(fill).execute(&self.pool).await?;
+        }
+        Ok(sqlx::raw_sql("CHECKPOINT").execute(&self.pool).await.map(drop)?)
     }
 
     async fn of(

@@ -14,6 +14,9 @@ use crate::Failure;
 /// So that no checkpoint comes in the middle of a measurement; a run writes less than that.
 const MAX_WAL_SIZE: &str = "6GB";
 
+/// So that what [`super::Installation`] makes of it beforehand is kept.
+const MIN_WAL_SIZE: &str = "2GB";
+
 /// How an installation of our own is wished.
 pub struct OwnWishes {
     /// Folders are made in here, and removed at the end.
@@ -30,7 +33,8 @@ pub struct OwnWishes {
 impl OwnWishes {
     /// As a production database has it: what was answered is on the disk.
     pub fn durable(work_directory: PathBuf, program: PathBuf, processes: usize) -> Self {
-        let settings = [("max_wal_size", MAX_WAL_SIZE), ("checkpoint_timeout", "30min")];
+        let settings =
+            [("max_wal_size", MAX_WAL_SIZE), ("min_wal_size", MIN_WAL_SIZE), ("checkpoint_timeout", "30min")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Self { work_directory, program, processes, durability: Durability::Durable, settings }
     }
