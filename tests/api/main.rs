@@ -7,6 +7,7 @@ mod accounts;
 mod audit_log;
 mod background;
 mod bookings;
+mod caches;
 mod checkout;
 mod conformance;
 mod contract;
