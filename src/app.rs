@@ -26,7 +26,7 @@ use primetech_actors::clock::{SharedClock, SystemClock};
 use primetech_actors::database::{Database, InvalidDatabaseUrl};
 use primetech_actors::fault::Fault;
 use primetech_actors::licence::{CertificateSigner, InvalidSigningKey};
-use primetech_actors::outbox::{Courier, CourierSettings};
+use primetech_actors::outbox::{Courier, CourierSettings, MailAllowances};
 use primetech_actors::reconciler::Reconciler;
 use primetech_actors::session::{SessionSettings, TokenSecret};
 use primetech_actors::sweeper::Sweeper;
@@ -297,7 +297,12 @@ fn start_actors(config: &Config, clock: SharedClock, threads: usize) -> Result<A
         // Each takes 19 MiB and a core.
         hashes_at_once: threads,
     };
-    let settings = ActorSettings { session, signer, shards: threads, limits: BatchLimits::default() };
+    let mail_allowances = match config.rate_limits {
+        Some(_) => MailAllowances::new(&config.session_secret),
+        None => MailAllowances::unlimited(),
+    };
+    let limits = BatchLimits::default();
+    let settings = ActorSettings { session, mail_allowances, signer, shards: threads, limits };
     Actors::start(database, clock, settings).map_err(ServeError::Actors)
 }
 

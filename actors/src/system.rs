@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::invalidation::{self, CacheEpoch};
 use crate::licence::{CertificateSigner, LicenceActor};
 use crate::order::OrderActor;
-use crate::outbox::OutboxSignal;
+use crate::outbox::{MailAllowances, OutboxSignal};
 use crate::release::ReleaseActor;
 use crate::session::{SessionActor, SessionDirectory, SessionSettings};
 use crate::shard::Shards;
@@ -24,6 +24,7 @@ use crate::webhook::WebhookActor;
 /// What the actors need to know.
 pub struct ActorSettings {
     pub session: SessionSettings,
+    pub mail_allowances: MailAllowances,
     pub signer: Arc<CertificateSigner>,
     /// Threads that actors run on, and actors of each contested kind.
     pub shards: usize,
@@ -69,13 +70,19 @@ impl Drop for Background {
 impl Actors {
     /// Starts all actors. Needs a running actix System; does not need the database to be there yet.
     pub fn start(database: Database, clock: SharedClock, settings: ActorSettings) -> Result<Self, Fault> {
-        let ActorSettings { session, signer, shards, limits } = settings;
+        let ActorSettings { session, mail_allowances, signer, shards, limits } = settings;
         let arbiters: Vec<Arbiter> = (0..shards.max(1)).map(|_| Arbiter::new()).collect();
         let epoch = Arc::new(CacheEpoch::default());
         let outbox = OutboxSignal::default();
         let tenants = TenantDirectory::new(database.clone(), Arc::clone(&epoch));
 
-        let session_actor = SessionActor::new(database.clone(), clock.clone(), &session, outbox.clone())?;
+        let session_actor = SessionActor::new(
+            database.clone(),
+            clock.clone(),
+            &session,
+            outbox.clone(),
+            mail_allowances.clone(),
+        )?;
         let session_address = SessionActor::start_in_arbiter(&arbiters[0].handle(), move |_| session_actor);
         let sessions = SessionDirectory::new(
             session_address.clone(),
@@ -110,7 +117,10 @@ impl Actors {
         });
         let bookings = Shards::start(&arbiters, {
             let (database, clock, outbox) = (database.clone(), clock.clone(), outbox.clone());
-            move || BookingActor::new(database.clone(), clock.clone(), outbox.clone(), limits)
+            move || {
+                let allowances = mail_allowances.clone();
+                BookingActor::new(database.clone(), clock.clone(), outbox.clone(), allowances, limits)
+            }
         });
         let listener = invalidation::listen(database.clone(), Arc::clone(&epoch));
         let background = Arc::new(Background { listener, arbiters });

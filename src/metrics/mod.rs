@@ -115,6 +115,10 @@ fn describe() {
         Unit::Seconds,
         "From a message's writing to its delivery, by topic"
     );
+    describe_counter!(
+        "mails_held_back_total",
+        "Mails that were not written because their recipients had enough of them in an hour"
+    );
     describe_counter!("swept_rows_total", "Rows that were deleted because their time was over, by table");
     describe_counter!("trace_exports_total", "Batches of spans that were sent to the collector, or lost");
     describe_gauge!("build_info", "1, with the version of the program");
@@ -128,6 +132,7 @@ fn begin_at_zero() {
     for dead in ["true", "false"] {
         counter!("outbox_failures_total", "dead" => dead).increment(0);
     }
+    counter!("mails_held_back_total").increment(0);
     counter!("audit_entries_sealed_total").increment(0);
     for bucket in Bucket::ALL {
         counter!("rate_limited_total", "bucket" => bucket.name()).increment(0);

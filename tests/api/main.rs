@@ -24,6 +24,8 @@ mod identifiers;
 mod isolation;
 mod licences;
 mod lists;
+mod mail_allowances;
+mod mail_delivery;
 mod main_job;
 mod metrics;
 mod mixing;
@@ -36,6 +38,8 @@ mod return_addresses;
 mod row_security;
 mod schema;
 mod serving;
+#[path = "../faults/smtp.rs"]
+mod smtp;
 mod storage;
 mod tenancy;
 mod tokens;

@@ -1,7 +1,9 @@
-//! A mail server that goes away, comes back, and takes mails without saying so.
+//! A mail server that goes away, comes back, takes its time, puts mails off, and takes them without saying so.
+#![allow(dead_code, reason = "two programs of tests use it, each a part")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,6 +15,10 @@ struct Taken {
     mails: Vec<String>,
     /// So many of the next mails are taken and the connection cut before that is said.
     unconfirmed: usize,
+    /// What taking a mail takes.
+    pause: Duration,
+    /// Mails that hold one of these are put off once each: greylisting.
+    put_off: Vec<String>,
 }
 
 pub struct MailServer {
@@ -64,9 +70,30 @@ impl MailServer {
         self.taken.lock().unwrap().unconfirmed = mails;
     }
 
+    pub fn takes(&self, pause: Duration) {
+        self.taken.lock().unwrap().pause = pause;
+    }
+
+    /// The next mail with this text is refused for the moment.
+    pub fn put_off(&self, text: &str) {
+        self.taken.lock().unwrap().put_off.push(text.to_owned());
+    }
+
+    /// Whether each mail that was to be put off was.
+    pub fn has_put_off(&self) -> bool {
+        self.taken.lock().unwrap().put_off.is_empty()
+    }
+
     /// The mails so far.
     pub fn mails(&self) -> Vec<String> {
         self.taken.lock().unwrap().mails.clone()
+    }
+}
+
+impl Taken {
+    fn puts_off(&mut self, mail: &str) -> bool {
+        let found = self.put_off.iter().position(|text| mail.contains(text.as_str()));
+        found.map(|at| self.put_off.remove(at)).is_some()
     }
 }
 
@@ -86,6 +113,12 @@ async fn converse(stream: TcpStream, taken: &Mutex<Taken>) -> std::io::Result<()
                     }
                     mail.push_str(&line);
                     mail.push('\n');
+                }
+                let pause = taken.lock().unwrap().pause;
+                tokio::time::sleep(pause).await;
+                if taken.lock().unwrap().puts_off(&mail) {
+                    write.write_all(b"451 come back later\r\n").await?;
+                    continue;
                 }
                 let confirmed = {
                     let mut taken = taken.lock().unwrap();

@@ -17,12 +17,17 @@ use crate::database::kept::BatchTx;
 use crate::fault::Fault;
 use crate::idempotency::{self, Claimed, HeldClaim, KeptAnswer, Wanted};
 use crate::identifiers::BookingRef;
-use crate::outbox::{NewMessage, OutboxSignal, enqueue};
+use crate::outbox::{self, MailAllowances, NewMessage, OutboxSignal, Sort, WantedMail, enqueue};
 use crate::page::Page;
 use crate::random;
 
 /// The mail of one event of a booking.
 const MAIL: &str = "mail.booking";
+
+/// Mails of bookings that were made: by anyone, for anyone's address.
+const MADE: Sort = Sort::new("booking-made");
+/// Mails of what the shop's staff changed. Not bounded: no stranger causes them.
+const CHANGED: Sort = Sort::new("booking-changed");
 
 /// Two of 36^8 references that are equal are unlikely once; more often than this, something else is wrong.
 const REFERENCE_TRIES: usize = 5;
@@ -36,8 +41,14 @@ pub struct BookingActor {
 }
 
 impl BookingActor {
-    pub fn new(database: Database, clock: SharedClock, outbox: OutboxSignal, limits: BatchLimits) -> Self {
-        let batch = BookingBatch { clock: clock.clone() };
+    pub fn new(
+        database: Database,
+        clock: SharedClock,
+        outbox: OutboxSignal,
+        allowances: MailAllowances,
+        limits: BatchLimits,
+    ) -> Self {
+        let batch = BookingBatch { clock: clock.clone(), allowances };
         let new = Rc::new(BatchQueue::new(batch, &database, limits));
         Self { database, clock, outbox, new }
     }
@@ -51,6 +62,7 @@ crate::ask::carry_spans!(BookingActor);
 
 struct BookingBatch {
     clock: SharedClock,
+    allowances: MailAllowances,
 }
 
 impl Batch for BookingBatch {
@@ -88,6 +100,7 @@ impl Batch for BookingBatch {
             }
         }
         write(tx, now, &mut new).await?;
+        self.mail(tx, now, &new).await?;
         let entries: Vec<Entry> = new.iter().map(|(at, booking)| booking.audited(&requests[*at])).collect();
         audit_log::record(tx.connection(), now, &entries).await?;
         for (at, booking) in new {
@@ -108,6 +121,39 @@ impl Batch for BookingBatch {
             .into_iter()
             .map(|reply| reply.unwrap_or_else(|| Err(Fault::internal("a booking without a reply").into())))
             .collect())
+    }
+}
+
+impl BookingBatch {
+    /// Writes the mails of bookings that were just made, but for those that their recipients have had enough of.
+    async fn mail(
+        &self,
+        tx: &mut BatchTx,
+        now: DateTime<Utc>,
+        new: &[(usize, NewBooking)],
+    ) -> sqlx::Result<()> {
+        let mails: Vec<WantedMail<'_>> = new
+            .iter()
+            .map(|(_, booking)| WantedMail { email: &booking.wanted.email, sort: MADE, leaves: true })
+            .collect();
+        let allowed = self.allowances.take(tx.connection(), now, &mails).await?;
+        let mails: Vec<NewMessage> = new
+            .iter()
+            .zip(allowed)
+            .filter(|(_, allowed)| *allowed)
+            .map(|((_, booking), _)| mail(booking.tenant_id, booking.id, booking.event_id, MADE))
+            .collect();
+        enqueue(tx.connection(), now, &mails).await
+    }
+}
+
+fn mail(tenant_id: Uuid, booking_id: Uuid, event_id: Uuid, sort: Sort) -> NewMessage {
+    NewMessage {
+        tenant_id,
+        topic: MAIL,
+        sort,
+        subject: Some(outbox::Subject("booking", booking_id)),
+        payload: json!({"eventId": event_id}),
     }
 }
 
@@ -140,7 +186,7 @@ async fn claim_keys(
     Ok(places.into_iter().zip(claims).collect())
 }
 
-/// Writes the bookings with their first events and mails. A reference that is taken is drawn again.
+/// Writes the bookings with their first events. A reference that is taken is drawn again.
 async fn write(tx: &mut BatchTx, now: DateTime<Utc>, new: &mut [(usize, NewBooking)]) -> sqlx::Result<()> {
     for _ in 0..REFERENCE_TRIES {
         let written = store::insert_bookings(tx.connection(), now, new.iter().map(|(_, new)| new)).await?;
@@ -150,29 +196,11 @@ async fn write(tx: &mut BatchTx, now: DateTime<Utc>, new: &mut [(usize, NewBooki
             taken = true;
         }
         if !taken {
-            let events: Vec<NewEvent> = new.iter().map(|(_, booking)| NewEvent::made(booking, now)).collect();
-            return note(tx.connection(), now, &events).await;
+            let events: Vec<NewEvent> = new.iter().map(|(_, booking)| NewEvent::made(booking)).collect();
+            return store::insert_events(tx.connection(), now, &events).await;
         }
     }
     Err(sqlx::Error::Protocol("no free booking reference was found".to_owned()))
-}
-
-/// Writes events and the mails that tell of them.
-async fn note(
-    connection: &mut sqlx::PgConnection,
-    now: DateTime<Utc>,
-    events: &[NewEvent],
-) -> sqlx::Result<()> {
-    store::insert_events(connection, now, events).await?;
-    let mails: Vec<NewMessage> = events
-        .iter()
-        .map(|event| NewMessage {
-            tenant_id: event.tenant_id,
-            topic: MAIL,
-            payload: json!({"eventId": event.id}),
-        })
-        .collect();
-    enqueue(connection, now, &mails).await
 }
 
 impl Handler<Book> for BookingActor {
@@ -235,7 +263,9 @@ async fn move_on(
         .before(json!({ "status": from.as_str() }))
         .after(json!({ "status": to.as_str() }));
     audit_log::record(tx.connection(), now, &[entry]).await?;
-    note(tx.connection(), now, std::slice::from_ref(&event)).await?;
+    store::insert_events(tx.connection(), now, std::slice::from_ref(&event)).await?;
+    let mail = mail(event.tenant_id, event.booking_id, event.id, CHANGED);
+    enqueue(tx.connection(), now, &[mail]).await?;
     Ok(store::details(tx, &message.reference).await?.ok_or(MoveError::NotFound))
 }
 
@@ -281,6 +311,7 @@ impl NewBooking {
         Self {
             tenant_id: request.scope.tenant_id(),
             id: random::row_id(now),
+            event_id: random::row_id(now),
             reference: BookingRef::generate(),
             product_id: service.id,
             service_name: service.name.clone(),
@@ -313,10 +344,10 @@ impl NewBooking {
 
 impl NewEvent {
     /// The event of a booking that was just made.
-    fn made(booking: &NewBooking, now: DateTime<Utc>) -> Self {
+    fn made(booking: &NewBooking) -> Self {
         Self {
             tenant_id: booking.tenant_id,
-            id: random::row_id(now),
+            id: booking.event_id,
             booking_id: booking.id,
             from: None,
             to: BookingStatus::New,

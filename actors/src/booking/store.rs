@@ -22,6 +22,8 @@ pub(super) struct ServiceRow {
 pub(super) struct NewBooking {
     pub tenant_id: Uuid,
     pub id: Uuid,
+    /// Of the event that it was made.
+    pub event_id: Uuid,
     pub reference: BookingRef,
     pub product_id: Uuid,
     pub service_name: String,

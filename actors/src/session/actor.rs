@@ -11,8 +11,9 @@ use super::token::{MailTokenKind, SessionToken, TokenSecret};
 use crate::audit_log::{self, Actor, Entry, RequestId, Subject};
 use crate::clock::SharedClock;
 use crate::database::Database;
+use crate::database::tx::TenantTx;
 use crate::fault::Fault;
-use crate::outbox::{NewMessage, OutboxSignal, enqueue};
+use crate::outbox::{MailAllowances, NewMessage, OutboxSignal, Sort, WantedMail, enqueue};
 use crate::random;
 
 /// A session ends after this long without use …
@@ -21,6 +22,11 @@ pub(super) const IDLE_LIFETIME: TimeDelta = TimeDelta::days(14);
 pub(super) const EXTEND_AFTER: TimeDelta = TimeDelta::days(1);
 /// … and after this long in any case.
 const LONGEST_LIFETIME: TimeDelta = TimeDelta::days(90);
+
+/// Mails to confirm an address.
+const VERIFY: Sort = Sort::urgent("verify");
+/// Mails to set a new password.
+const RESET: Sort = Sort::urgent("reset");
 
 const VERIFICATION_LIFETIME: TimeDelta = TimeDelta::hours(24);
 const RESET_LIFETIME: TimeDelta = TimeDelta::hours(1);
@@ -41,6 +47,7 @@ pub struct SessionActor {
     secret: TokenSecret,
     hasher: Hasher,
     outbox: OutboxSignal,
+    allowances: MailAllowances,
 }
 
 impl SessionActor {
@@ -49,9 +56,10 @@ impl SessionActor {
         clock: SharedClock,
         settings: &SessionSettings,
         outbox: OutboxSignal,
+        allowances: MailAllowances,
     ) -> Result<Self, Fault> {
         let hasher = Hasher::new(settings.hashes_at_once)?;
-        Ok(Self { database, clock, secret: settings.secret.clone(), hasher, outbox })
+        Ok(Self { database, clock, secret: settings.secret.clone(), hasher, outbox, allowances })
     }
 
     fn new_session(&self, user: &User, now: DateTime<Utc>) -> (SessionToken, NewSession) {
@@ -88,15 +96,29 @@ impl SessionActor {
                     return Ok(Err(RegisterError::EmailTaken));
                 }
                 store::insert_session(tx, &session).await?;
-                let expires_at = now + VERIFICATION_LIFETIME;
-                store::replace_mail_token(tx, kind, token_id, Some(user.id), &token_hash, now, expires_at)
+                let mail = WantedMail { email: &user.email, sort: VERIFY, leaves: true };
+                if self.may_leave(tx, now, mail).await? {
+                    let expires_at = now + VERIFICATION_LIFETIME;
+                    store::replace_mail_token(
+                        tx,
+                        kind,
+                        token_id,
+                        Some(user.id),
+                        &token_hash,
+                        now,
+                        expires_at,
+                    )
                     .await?;
-                let message = NewMessage {
-                    tenant_id: tx.tenant_id(),
-                    topic: "mail.verify-email",
-                    payload: json!({ "userId": user.id, "tokenId": token_id }),
-                };
-                enqueue(tx.connection(), now, &[message]).await?;
+                    let message = NewMessage {
+                        tenant_id: tx.tenant_id(),
+                        topic: "mail.verify-email",
+                        sort: VERIFY,
+                        // A newer link ends the older ones: it waits for none of their mails.
+                        subject: None,
+                        payload: json!({ "userId": user.id, "tokenId": token_id }),
+                    };
+                    enqueue(tx.connection(), now, &[message]).await?;
+                }
                 let entries = ["user.registered", "session.signed_in"]
                     .map(|action| by_user(tx.tenant_id(), user.id, action, request_id.as_ref()));
                 audit_log::record(tx.connection(), now, &entries).await?;
@@ -185,14 +207,21 @@ impl SessionActor {
         self.database
             .write(&scope, async |tx| {
                 // The same statements either way, and a message that is dropped at delivery where there is no such
-                // user: the request takes as long.
+                // user, or where the address was mailed too often: the request takes as long.
                 let user_id = store::find_credentials(tx, &email).await?.map(|(user, _)| user.id);
+                let mail = WantedMail { email: &email, sort: RESET, leaves: user_id.is_some() };
+                let may_leave = self.may_leave(tx, now, mail).await?;
+                let mailed_user = user_id.filter(|_| may_leave);
                 let expires_at = now + RESET_LIFETIME;
-                store::replace_mail_token(tx, kind, token_id, user_id, &token_hash, now, expires_at).await?;
+                // Without a mail the older links stay.
+                store::replace_mail_token(tx, kind, token_id, mailed_user, &token_hash, now, expires_at)
+                    .await?;
                 let message = NewMessage {
                     tenant_id: tx.tenant_id(),
                     topic: "mail.reset-password",
-                    payload: json!({ "userId": user_id, "tokenId": token_id }),
+                    sort: RESET,
+                    subject: None,
+                    payload: json!({ "userId": mailed_user, "tokenId": token_id }),
                 };
                 enqueue(tx.connection(), now, &[message]).await?;
                 // Whoever asked has proved nothing. Without an account there is no subject, as for a failed sign-in.
@@ -206,6 +235,16 @@ impl SessionActor {
             .await?;
         self.outbox.raise();
         Ok(())
+    }
+
+    async fn may_leave(
+        &self,
+        tx: &mut TenantTx,
+        now: DateTime<Utc>,
+        mail: WantedMail<'_>,
+    ) -> sqlx::Result<bool> {
+        let allowed = self.allowances.take(tx.connection(), now, &[mail]).await?;
+        Ok(allowed == [true])
     }
 
     async fn reset_password(self, message: ResetPassword) -> Result<(), ResetPasswordError> {

@@ -1,4 +1,5 @@
-//! Deletes rows whose time is over: sessions, mailed tokens, kept answers, and messages that were delivered long ago.
+//! Deletes rows whose time is over: sessions, mailed tokens, kept answers, counted mails, and messages that were
+//! delivered long ago.
 //! Nothing depends on it but the size of the tables: whoever reads such a row looks at its time.
 //!
 //! Runs in every serving process. A batch locks the rows that it deletes and passes over those that another process has
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 use crate::clock::SharedClock;
 use crate::database::Database;
 use crate::fault::Fault;
+use crate::outbox;
 use crate::random;
 use store::Table;
 
@@ -44,6 +46,8 @@ impl Table {
             // The key may be used anew the moment it has expired.
             Self::IdempotencyKeys => TimeDelta::zero(),
             Self::OutboxMessages => KEPT_AFTER_DELIVERY,
+            // Counted while they are in the window.
+            Self::MailAllowances => outbox::WINDOW,
         }
     }
 }

@@ -10,19 +10,27 @@ pub(super) enum Table {
     PasswordResetTokens,
     IdempotencyKeys,
     OutboxMessages,
+    MailAllowances,
 }
 
 /// The names of all tables that are swept.
-pub const TABLES: [&str; 5] =
-    ["sessions", "email_verification_tokens", "password_reset_tokens", "idempotency_keys", "outbox_messages"];
+pub const TABLES: [&str; 6] = [
+    "sessions",
+    "email_verification_tokens",
+    "password_reset_tokens",
+    "idempotency_keys",
+    "outbox_messages",
+    "mail_allowances",
+];
 
 impl Table {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Sessions,
         Self::EmailVerificationTokens,
         Self::PasswordResetTokens,
         Self::IdempotencyKeys,
         Self::OutboxMessages,
+        Self::MailAllowances,
     ];
 
     pub fn name(self) -> &'static str {
@@ -32,6 +40,7 @@ impl Table {
             Self::PasswordResetTokens => TABLES[2],
             Self::IdempotencyKeys => TABLES[3],
             Self::OutboxMessages => TABLES[4],
+            Self::MailAllowances => TABLES[5],
         }
     }
 }
@@ -70,6 +79,12 @@ pub(super) async fn delete_over(
         // One that is being worked on is taken over, not deleted.
         Table::IdempotencyKeys => delete!("idempotency_keys", "expires_at", "AND locked_until <= $1"),
         Table::OutboxMessages => delete!("outbox_messages", "sent_at", "AND status = 'SENT'"),
+        // Of no tenant.
+        Table::MailAllowances => {
+            "DELETE FROM mail_allowances AS old
+             USING (SELECT id FROM mail_allowances WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED) AS over
+             WHERE old.id = over.id"
+        }
     };
     Ok(sqlx::query(statement).bind(over).bind(limit).execute(connection).await?.rows_affected())
 }

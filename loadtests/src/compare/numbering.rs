@@ -12,6 +12,7 @@ use primetech_actors::clock::SystemClock;
 use primetech_actors::counter::{Buyer, PlaceOrder, PlaceOrderError, Placed, WantedItem};
 use primetech_actors::database::Database;
 use primetech_actors::licence::CertificateSigner;
+use primetech_actors::outbox::MailAllowances;
 use primetech_actors::session::{SessionSettings, TokenSecret};
 use primetech_actors::system::{ActorSettings, Actors};
 use primetech_actors::tenancy::Resolution;
@@ -43,6 +44,7 @@ fn start_actors(installation: &Installation) -> Result<Actors, Failure> {
     let config = installation.owned()?.config()?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let settings = ActorSettings {
+        mail_allowances: MailAllowances::unlimited(),
         session: SessionSettings { secret: TokenSecret::new(config.session_secret), hashes_at_once: 1 },
         signer: Arc::new(CertificateSigner::new(config.licence_signing_keys)?),
         shards: threads,

@@ -15,16 +15,23 @@ use crate::layers::address::ClientAddress;
 use crate::layers::facts::RequestId;
 use crate::layers::permission::{CurrentTenant, MaybeSignedIn};
 use crate::openapi::Doc;
+use crate::rate_limits::Bucket;
 use crate::routes::kept::kept_answer;
 use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/bookings", Access::Public, || web::to(handle)).documented(doc)
+    Endpoint::post("/api/bookings", Access::Public, || web::to(handle))
+        // It mails whom the caller likes.
+        .counted_in(Bucket::Auth)
+        .documented(doc)
 }
 
 fn doc() -> Doc {
     Doc::new("Book a service")
-        .about("No session is needed. The customer is mailed at each change.")
+        .about(
+            "No session is needed. The customer is mailed at each change, but told of at most 3 new bookings an hour. \
+             Counted with the calls that send mail.",
+        )
         .idempotent()
         .body::<BookBody>()
         .answers::<BookingAnswer<'_>>(201, "The new booking.")

@@ -12,8 +12,13 @@ use sqlx::PgConnection;
 
 use super::ledger::{Account, OrderStatus};
 use crate::audit_log::{self, Actor, Entry, Subject};
-use crate::outbox::{NewMessage, enqueue};
+use crate::outbox::{self, NewMessage, Sort, enqueue};
 use crate::random;
+
+/// Mails of orders that were paid.
+const ORDER_PAID: Sort = Sort::new("order-paid");
+/// What is told to other systems.
+const EVENT: Sort = Sort::new("event");
 
 /// An account before and after the events of a batch.
 pub(super) struct Changed {
@@ -206,19 +211,25 @@ fn messages(changes: &[&Changed]) -> Vec<NewMessage> {
     for change in changes {
         let account = &change.after;
         let payload = json!({ "orderId": account.order_id, "userId": account.user_id });
-        let mut tell = |topic| {
-            messages.push(NewMessage { tenant_id: account.tenant_id, topic, payload: payload.clone() })
+        let mut tell = |topic, sort| {
+            messages.push(NewMessage {
+                tenant_id: account.tenant_id,
+                topic,
+                sort,
+                subject: Some(outbox::Subject("order", account.order_id)),
+                payload: payload.clone(),
+            });
         };
         if change.became_paid() {
-            tell("mail.order-paid");
-            tell("event.order-paid");
+            tell("mail.order-paid", ORDER_PAID);
+            tell("event.order-paid", EVENT);
         }
         if change.is_refunded_now() {
-            tell("event.order-refunded");
+            tell("event.order-refunded", EVENT);
         }
         match (change.before.status, account.status) {
-            (OrderStatus::Pending, OrderStatus::Failed) => tell("event.order-failed"),
-            (OrderStatus::Pending, OrderStatus::Expired) => tell("event.order-expired"),
+            (OrderStatus::Pending, OrderStatus::Failed) => tell("event.order-failed", EVENT),
+            (OrderStatus::Pending, OrderStatus::Expired) => tell("event.order-expired", EVENT),
             _ => {}
         }
     }
