@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use primetech_actors::tenancy::registry::{self, NewTenant, RegistryError, TenantRecord};
+use primetech_actors::tenancy::registry::{self, NewTenant, RegistryError, TenantChanges, TenantRecord};
 use serde::Serialize;
 
 use super::failure::{Checks, Failure};
@@ -15,6 +15,8 @@ use crate::layers::host;
 /// What fits at the head of a document.
 const MOST_ADDRESS_LINES: usize = 8;
 const LONGEST_ADDRESS_LINE: usize = 100;
+
+const LONGEST_TAX_ID: usize = 64;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -44,6 +46,14 @@ enum TenantCommand {
         after_help = "Example:\n  primetech tenant deactivate acme\n\nAll serving processes follow within a second."
     )]
     Deactivate(SlugArgument),
+    /// Set what a tenant's documents and mails say of it, from now on
+    #[command(
+        after_help = "Examples:\n  primetech tenant set acme --name 'Acme GmbH' --tax-id 'DE 123456789'\n  \
+                      primetech tenant set acme --site-url https://shop.acme.com --reply-to help@acme.com\n  \
+                      primetech tenant set acme --address 'Hauptstr. 1' --address '10115 Berlin'\n\n\
+                      What is not named stays as it is; an empty value ('') takes away what there is."
+    )]
+    Set(SetArguments),
     /// Give a tenant one more host
     #[command(after_help = "Example:\n  primetech tenant add-domain acme www.acme.com")]
     AddDomain(DomainArguments),
@@ -86,6 +96,27 @@ struct NewTenantArguments {
 }
 
 #[derive(Args)]
+struct SetArguments {
+    /// The tenant's short name
+    slug: String,
+    /// The name on documents and mails
+    #[arg(long)]
+    name: Option<String>,
+    /// A line of the postal address on documents; may be repeated, and replaces all lines
+    #[arg(long = "address", value_name = "LINE")]
+    address: Vec<String>,
+    /// The tax number on documents
+    #[arg(long, value_name = "NUMBER")]
+    tax_id: Option<String>,
+    /// Where links in mails lead to, in place of APP_BASE_URL; checkouts may lead back to it as well
+    #[arg(long, value_name = "URL")]
+    site_url: Option<String>,
+    /// The address that answers to mails go to, in place of MAIL_FROM's
+    #[arg(long, value_name = "ADDRESS")]
+    reply_to: Option<String>,
+}
+
+#[derive(Args)]
 struct DomainArguments {
     /// The tenant's short name
     slug: String,
@@ -109,6 +140,7 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
             TenantCommand::List => list().await,
             TenantCommand::Activate(SlugArgument { slug }) => set_active(&slug, true).await,
             TenantCommand::Deactivate(SlugArgument { slug }) => set_active(&slug, false).await,
+            TenantCommand::Set(arguments) => set(&arguments).await,
             TenantCommand::AddDomain(DomainArguments { slug, host }) => add_domain(&slug, &host).await,
             TenantCommand::AllowOrigin(arguments) => set_origin(&arguments, true).await,
             TenantCommand::DisallowOrigin(arguments) => set_origin(&arguments, false).await,
@@ -134,10 +166,7 @@ fn checked(arguments: &NewTenantArguments) -> Result<NewTenant, Failure> {
     let slug = checks.value("<SLUG>", &arguments.slug, slug);
     let name = checks.value("--name", &arguments.name, rules::text(1..=200));
     let domains = checks.each("--domain", &arguments.domains, host);
-    let address = checks.each("--address", &arguments.address, rules::text(1..=LONGEST_ADDRESS_LINE));
-    if arguments.address.len() > MOST_ADDRESS_LINES {
-        checks.fault("--address", format!("must be given at most {MOST_ADDRESS_LINES} times"));
-    }
+    let address = address(&mut checks, &arguments.address);
     let new = || {
         let mut domains = domains?;
         domains.sort();
@@ -146,6 +175,58 @@ fn checked(arguments: &NewTenantArguments) -> Result<NewTenant, Failure> {
     };
     let new = new();
     checks.finish(new)
+}
+
+fn address(checks: &mut Checks, lines: &[String]) -> Option<Vec<String>> {
+    let address = checks.each("--address", lines, rules::text(1..=LONGEST_ADDRESS_LINE));
+    if lines.len() > MOST_ADDRESS_LINES {
+        checks.fault("--address", format!("must be given at most {MOST_ADDRESS_LINES} times"));
+    }
+    address
+}
+
+async fn set(arguments: &SetArguments) -> Result<Reply, Failure> {
+    let (slug, changes) = (&arguments.slug, changes(arguments)?);
+    let mut workplace = Workplace::open_to_write_tenants().await?;
+    let now = workplace.now();
+    let (tenant, changed) = registry::set(&mut workplace.owner, now, slug, &changes).await?;
+    let note = if changed { format!("{slug} is changed") } else { format!("{slug} was so already") };
+    Ok(Reply::new(&Changed { tenant: &tenant, changed }, text(&tenant))?.note(note))
+}
+
+fn changes(arguments: &SetArguments) -> Result<TenantChanges, Failure> {
+    let SetArguments { slug: _, name, address: lines, tax_id, site_url, reply_to } = arguments;
+    let mut checks = Checks::new();
+    let is_given =
+        name.is_some() || !lines.is_empty() || tax_id.is_some() || site_url.is_some() || reply_to.is_some();
+    if !is_given {
+        checks.fault("<SLUG>", "must be followed by what is to be set: see --help");
+    }
+    let name = checks.optional("--name", name.as_deref(), rules::text(1..=200));
+    let address = match lines.as_slice() {
+        [] => Some(None),
+        [line] if line.is_empty() => Some(Some(Vec::new())),
+        lines => address(&mut checks, lines).map(Some),
+    };
+    let tax_id = checks.optional("--tax-id", tax_id.as_deref(), or_none(rules::text(1..=LONGEST_TAX_ID)));
+    let site_url = checks.optional("--site-url", site_url.as_deref(), or_none(rules::site_url));
+    let reply_to = checks.optional("--reply-to", reply_to.as_deref(), or_none(rules::email));
+    let changes = || {
+        Some(TenantChanges {
+            name: name?,
+            address: address?,
+            tax_id: tax_id?,
+            site_url: site_url?,
+            reply_to: reply_to?,
+        })
+    };
+    let changes = changes();
+    checks.finish(changes)
+}
+
+/// An empty text takes away what there is.
+fn or_none<T>(rule: impl Fn(&str) -> Result<T, Flaw>) -> impl Fn(&str) -> Result<Option<T>, Flaw> {
+    move |text| if text.is_empty() { Ok(None) } else { rule(text).map(Some) }
 }
 
 async fn list() -> Result<Reply, Failure> {
@@ -212,6 +293,9 @@ fn text(tenant: &TenantRecord) -> String {
         .with("hosts", tenant.domains.join(", "))
         .with("return origins", tenant.return_origins.join(", "))
         .with("address", tenant.address.join(", "))
+        .with("tax id", tenant.tax_id.clone().unwrap_or_default())
+        .with("site", tenant.site_url.clone().unwrap_or_default())
+        .with("answers to", tenant.reply_to.clone().unwrap_or_default())
         .with("id", tenant.id.to_string())
         .with("created", time(tenant.created_at))
         .text()

@@ -19,6 +19,7 @@ pub type Flaw = std::borrow::Cow<'static, str>;
 /// RFC 5321, 4.5.3.1: what fits in a mail's path.
 const LONGEST_EMAIL: usize = 254;
 const LONGEST_URL: usize = 2048;
+const LONGEST_SITE: usize = 300;
 
 /// An e-mail address that mail can be sent to: a dot-atom of RFC 5322 at a domain of two labels or more. Quoted local
 /// parts, address literals and non-ASCII addresses exist on paper only, or need what mail servers lack. Folded to
@@ -185,6 +186,20 @@ pub fn web_origin(text: &str) -> Result<String, Flaw> {
     let url = web_url(text).map_err(|_| flaw())?;
     if url.path() == "/" && url.query().is_none() && url.fragment().is_none() {
         Ok(url.origin().ascii_serialization())
+    } else {
+        Err(flaw())
+    }
+}
+
+/// A site that links lead to: an origin, perhaps with a path, and nothing after it. Given without a slash at the end.
+pub fn site_url(text: &str) -> Result<String, Flaw> {
+    let flaw = || {
+        Flaw::from("must be an http or https URL of at most 300 characters, without a query and a fragment")
+    };
+    let url = web_url(text).map_err(|_| flaw())?;
+    let site = url.as_str().trim_end_matches('/');
+    if url.query().is_none() && url.fragment().is_none() && site.len() <= LONGEST_SITE {
+        Ok(site.to_owned())
     } else {
         Err(flaw())
     }

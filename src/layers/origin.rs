@@ -98,14 +98,18 @@ fn is_front_end(state: &State, host: &str) -> bool {
     host_of(state.config.app_base_url.as_str()).is_some_and(|front_end| front_end == host)
 }
 
-/// Whether a customer may be sent to `url` after a checkout: to the tenant's own hosts, the front end, or an origin
-/// that the operator allowed the tenant. Anywhere else, a link to the shop could end at a stranger's page.
+/// Whether a customer may be sent to `url` after a checkout: to the tenant's own hosts or site, the front end, or an
+/// origin that the operator allowed the tenant. Anywhere else, a link to the shop could end at a stranger's page.
 pub(crate) fn may_return_to(state: &State, tenant: &Tenant, url: &Url) -> bool {
     let is_own = url
         .host_str()
         .and_then(host::fold)
         .is_some_and(|host| tenant.domains.contains(&host) || is_front_end(state, &host));
-    is_own || tenant.return_origins.contains(&url.origin().ascii_serialization())
+    let is_site = || {
+        let site = tenant.site_url.as_deref().and_then(|site| Url::parse(site).ok());
+        site.is_some_and(|site| site.origin() == url.origin())
+    };
+    is_own || is_site() || tenant.return_origins.contains(&url.origin().ascii_serialization())
 }
 
 /// The host of a web origin, folded as tenants' domains are.

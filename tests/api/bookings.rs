@@ -319,7 +319,7 @@ async fn each_change_is_mailed_and_calendars_follow() {
     );
     assert!(received.contains("jane@example.com") && !received.contains("text/calendar"));
     assert!(received.contains("text/plain") && received.contains("text/html"));
-    assert!(received.contains("Hello Jane &lt;b&gt;Doe&lt;/b&gt;,"), "{received}");
+    assert!(received.contains("Name: Jane &lt;b&gt;Doe&lt;/b&gt;"), "{received}");
     let link = format!("https://front.example/bookings/track?bkgRef={reference}&email=jane%40example.com");
     assert!(received.contains(&link), "{received}");
 

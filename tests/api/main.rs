@@ -25,6 +25,7 @@ mod isolation;
 mod licences;
 mod lists;
 mod mail_allowances;
+mod mail_contents;
 mod mail_delivery;
 mod main_job;
 mod metrics;

@@ -102,6 +102,31 @@ async fn an_allowed_site_is_one_tenants_and_exactly_that_site() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tenants_site_is_a_return_address_and_not_an_origin_to_call_from() {
+    let shop = Shop::open().await;
+    let (buyer, neighbour) = (shop.register(ACME).await, shop.register(DEMO).await);
+    let thanks = "https://site.example/en/thanks";
+    assert_eq!(start(&shop, &buyer, thanks, None).await.expect(400).faulty_fields(), ["successUrl"]);
+    shop.execute("UPDATE tenants SET site_url = 'https://site.example/en' WHERE slug = 'acme'").await;
+    let known = async || start(&shop, &buyer, thanks, None).await.status == 201;
+    until("the site is known", known).await;
+    start(&shop, &buyer, "https://site.example/", None).await.expect(201);
+    for other in ["http://site.example/en", "https://site.example:8443/en", "https://www.site.example/en"] {
+        let refused = start(&shop, &buyer, other, None).await.expect(400);
+        assert_eq!(refused.faulty_fields(), ["successUrl"], "{other}");
+    }
+    assert_eq!(start(&shop, &neighbour, thanks, None).await.expect(400).faulty_fields(), ["successUrl"]);
+    let headers = [
+        ("content-type", "application/json"),
+        ("cookie", buyer.cookie.as_str()),
+        ("origin", "https://site.example"),
+    ];
+    let cart = json!({"items": [{"sku": "editor", "quantity": 1}]}).to_string();
+    let called = shop.send(0, Method::POST, ACME, "/api/checkout/start", &headers, Some(cart)).await;
+    assert_eq!(called.expect(403).code(), "ORIGIN_FORBIDDEN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_address_that_a_client_sends_is_ever_asked() {
     let shop = Shop::open().await;
     let trap = TcpListener::bind("127.0.0.1:0").unwrap();

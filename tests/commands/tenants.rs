@@ -130,6 +130,103 @@ async fn checkouts_may_lead_back_to_what_the_operator_allows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_tenant_says_of_itself_is_set_by_the_operator() {
+    let installation = Installation::new().await;
+    installation.with_two_tenants().await;
+    let set = installation
+        .run_words(&[
+            "tenant",
+            "set",
+            "acme",
+            "--name",
+            "Acme GmbH",
+            "--address",
+            "Hauptstr. 1",
+            "--address",
+            "10115 Berlin",
+            "--tax-id",
+            "DE 123456789",
+            "--site-url",
+            "HTTPS://Shop.Acme.Example:443/en/",
+            "--reply-to",
+            "Help@Acme.Example",
+            "--json",
+        ])
+        .expect(0)
+        .json();
+    let of_acme = |listed: &serde_json::Value| {
+        let tenants = listed.as_array().unwrap();
+        tenants.iter().find(|tenant| tenant["slug"] == "acme").unwrap().clone()
+    };
+    let wanted = serde_json::json!({
+        "name": "Acme GmbH", "address": ["Hauptstr. 1", "10115 Berlin"], "taxId": "DE 123456789",
+        "siteUrl": "https://shop.acme.example/en", "replyTo": "help@acme.example"
+    });
+    for tenant in [&set, &of_acme(&installation.json("tenant list"))] {
+        for (member, value) in wanted.as_object().unwrap() {
+            assert_eq!(&tenant[member], value, "{member}");
+        }
+    }
+    assert_eq!(set["changed"], true);
+    let again = installation.json("tenant set acme --site-url https://shop.acme.example/en");
+    assert_eq!(again["changed"], false);
+
+    let cleared = installation
+        .run_words(&[
+            "tenant",
+            "set",
+            "acme",
+            "--tax-id",
+            "",
+            "--site-url",
+            "",
+            "--reply-to",
+            "",
+            "--address",
+            "",
+            "--json",
+        ])
+        .expect(0)
+        .json();
+    assert_eq!(cleared["name"], "Acme GmbH", "what is not named stays");
+    assert_eq!(cleared["address"], serde_json::json!([]));
+    for member in ["taxId", "siteUrl", "replyTo"] {
+        assert!(cleared[member].is_null(), "{cleared}");
+    }
+    let entries: Vec<(serde_json::Value, serde_json::Value)> = sqlx::query_as(
+        "SELECT before::jsonb, after::jsonb FROM audit_log
+         WHERE action = 'tenant.changed' AND actor LIKE 'cli:%' ORDER BY at",
+    )
+    .fetch_all(&mut sqlx::PgConnection::connect(&installation.database_url).await.unwrap())
+    .await
+    .unwrap();
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert_eq!(entries[0].1, wanted);
+    assert_eq!(entries[0].0["siteUrl"], serde_json::Value::Null);
+    assert!(entries[1].1.get("name").is_none(), "what was not changed is not told: {entries:?}");
+
+    installation.run("tenant set nobody --name X").refused(1, &["there is no tenant nobody"]);
+    installation.run("tenant set acme").refused(2, &["what is to be set"]);
+    let words = [
+        "tenant",
+        "set",
+        "acme",
+        "--name",
+        "",
+        "--address",
+        "a\nb",
+        "--tax-id",
+        "a\tb",
+        "--site-url",
+        "https://a.example/?x",
+        "--reply-to",
+        "nobody",
+    ];
+    let wanted = ["--name must", "--address must", "--tax-id must", "--site-url must", "--reply-to must"];
+    installation.run_words(&words).refused(2, &wanted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_serving_process_follows_each_change_of_a_tenant() {
     let installation = Installation::new().await;
     installation.with_two_tenants().await;

@@ -22,6 +22,18 @@ pub struct Tenant {
     pub domains: Vec<String>,
     /// Further web origins that a checkout may send its customer back to.
     pub return_origins: Vec<String>,
+    /// Where its customers are led to, without a slash at the end; none: to the front end of the installation.
+    pub site_url: Option<String>,
+}
+
+/// What the mails sent on a tenant's behalf bear.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Letterhead {
+    pub name: String,
+    /// The beginning of links, without a slash at the end; none: the front end of the installation.
+    pub site_url: Option<String>,
+    /// Where answers go to; none: to the address that mails are from.
+    pub reply_to: Option<String>,
 }
 
 impl Tenant {
@@ -56,6 +68,7 @@ struct TenantRow {
     active: bool,
     domains: Vec<String>,
     return_origins: Vec<String>,
+    site_url: Option<String>,
 }
 
 impl TenantDirectory {
@@ -88,6 +101,7 @@ impl TenantDirectory {
                 name: row.name,
                 domains: row.domains,
                 return_origins: row.return_origins,
+                site_url: row.site_url,
             })),
         };
         // Unknown hosts are not kept: anyone can invent one.
@@ -97,15 +111,15 @@ impl TenantDirectory {
         Ok(resolution)
     }
 
-    /// A tenant's name, for the mails sent on its behalf.
-    pub async fn name_of(&self, scope: &TenantScope) -> Result<String, Fault> {
-        let query = sqlx::query_as("SELECT name FROM tenants WHERE id = $1").bind(scope.tenant_id());
-        let (name,): (String,) = self.database.wait(query.fetch_one(self.database.pool())).await?;
-        Ok(name)
+    /// What a tenant's mails bear, as it is now.
+    pub async fn letterhead(&self, scope: &TenantScope) -> Result<Letterhead, Fault> {
+        let query = sqlx::query_as("SELECT name, site_url, reply_to FROM tenants WHERE id = $1");
+        let query = query.bind(scope.tenant_id());
+        Ok(self.database.wait(query.fetch_one(self.database.pool())).await?)
     }
 
     async fn load(&self, host: &str) -> Result<Option<TenantRow>, Fault> {
-        let query = "SELECT t.id, t.slug, t.name, t.active, t.return_origins,
+        let query = "SELECT t.id, t.slug, t.name, t.active, t.return_origins, t.site_url,
                             ARRAY(SELECT other.host FROM tenant_domains other WHERE other.tenant_id = t.id ORDER BY other.host) AS domains
                      FROM tenant_domains d JOIN tenants t ON t.id = d.tenant_id
                      WHERE d.host = $1";

@@ -4,5 +4,5 @@ mod directory;
 pub mod registry;
 mod scope;
 
-pub use directory::{Resolution, Tenant, TenantDirectory};
+pub use directory::{Letterhead, Resolution, Tenant, TenantDirectory};
 pub use scope::TenantScope;

@@ -30,6 +30,12 @@ pub struct TenantRecord {
     pub domains: Vec<String>,
     /// Web origins beyond them that a checkout may send its customer back to.
     pub return_origins: Vec<String>,
+    /// On documents.
+    pub tax_id: Option<String>,
+    /// Where links in its mails lead to, without a slash at the end; none: to the front end of the installation.
+    pub site_url: Option<String>,
+    /// Where answers to its mails go to; none: to the address that they are from.
+    pub reply_to: Option<String>,
     pub created_at: DateTime<Utc>,
 }
 
@@ -47,6 +53,53 @@ pub struct NewTenant {
     /// Folded as requests' hosts are.
     pub domains: Vec<String>,
     pub address: Vec<String>,
+}
+
+/// What of a tenant is set anew. None: it stays. An inner none, or an empty address, takes away what there is.
+#[derive(Debug, Clone, Default)]
+pub struct TenantChanges {
+    pub name: Option<String>,
+    pub address: Option<Vec<String>>,
+    pub tax_id: Option<Option<String>>,
+    /// Without a slash at the end.
+    pub site_url: Option<Option<String>>,
+    pub reply_to: Option<Option<String>>,
+}
+
+impl TenantChanges {
+    /// What `tenant` is after them, but for what they do not change.
+    fn applied_to(&self, tenant: &TenantRecord) -> TenantRecord {
+        let mut after = tenant.clone();
+        if let Some(name) = &self.name {
+            after.name.clone_from(name);
+        }
+        if let Some(address) = &self.address {
+            after.address.clone_from(address);
+        }
+        for (new, field) in [
+            (&self.tax_id, &mut after.tax_id),
+            (&self.site_url, &mut after.site_url),
+            (&self.reply_to, &mut after.reply_to),
+        ] {
+            if let Some(new) = new {
+                field.clone_from(new);
+            }
+        }
+        after
+    }
+}
+
+/// What the audit log says of the members in which a tenant differs from `other`.
+fn differing(tenant: &TenantRecord, other: &TenantRecord) -> Value {
+    let members = |tenant: &TenantRecord| {
+        json!({"name": tenant.name, "address": tenant.address, "taxId": tenant.tax_id,
+               "siteUrl": tenant.site_url, "replyTo": tenant.reply_to})
+    };
+    let (mut members, others) = (members(tenant), members(other));
+    if let Some(members) = members.as_object_mut() {
+        members.retain(|name, value| others[name.as_str()] != *value);
+    }
+    members
 }
 
 /// As the table's constraint has it.
@@ -79,7 +132,7 @@ macro_rules! select_tenants {
             "SELECT t.id, t.slug, t.name, t.active, t.address,
                     ARRAY(SELECT d.host FROM tenant_domains d WHERE d.tenant_id = t.id ORDER BY d.created_at, d.host)
                         AS domains,
-                    t.return_origins, t.created_at
+                    t.return_origins, t.tax_id, t.site_url, t.reply_to, t.created_at
              FROM tenants t ",
             $which
         )
@@ -200,6 +253,47 @@ pub async fn add_domain(
                 record(tx, now, tenant.id, "tenant.domain_added", json!({ "host": host })).await?;
             }
             Ok(read(tx.connection(), slug).await?.map(|tenant| (tenant, changed)))
+        })
+        .await
+}
+
+/// Sets what documents and mails say of a tenant, from now on. Tells whether that changed anything.
+pub async fn set(
+    owner: &mut OwnerConnection,
+    now: DateTime<Utc>,
+    slug: &str,
+    changes: &TenantChanges,
+) -> Result<(TenantRecord, bool), RegistryError> {
+    owner
+        .write(async |tx| {
+            // Locked, so that the audit log says of two changes at once what each of them found.
+            let locked = "SELECT id FROM tenants WHERE slug = $1 FOR UPDATE";
+            sqlx::query(locked).bind(slug).execute(tx.connection()).await?;
+            let before = match read(tx.connection(), slug).await? {
+                Ok(tenant) => tenant,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let after = changes.applied_to(&before);
+            if after == before {
+                return Ok(Ok((before, false)));
+            }
+            sqlx::query(
+                "UPDATE tenants SET name = $2, address = $3, tax_id = $4, site_url = $5, reply_to = $6 WHERE slug = $1",
+            )
+            .bind(slug)
+            .bind(&after.name)
+            .bind(&after.address)
+            .bind(&after.tax_id)
+            .bind(&after.site_url)
+            .bind(&after.reply_to)
+            .execute(tx.connection())
+            .await?;
+            tx.open_tenant(after.id).await?;
+            let entry = Entry::new(after.id, tx.actor(), "tenant.changed", Subject("tenant", after.id))
+                .before(differing(&before, &after))
+                .after(differing(&after, &before));
+            audit_log::record(tx.connection(), now, &[entry]).await?;
+            Ok(Ok((after, true)))
         })
         .await
 }

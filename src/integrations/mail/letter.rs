@@ -1,34 +1,38 @@
 //! The form of a mail: one text, told plainly and in HTML.
 
-use lettre::message::header::ContentType;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Mailbox, MultiPart};
 use lettre::{Address, Message};
 use uuid::Uuid;
 
 use super::calendar::Event;
+use super::mailbox::{mailbox_header, one_line};
 
 /// A mail before it is addressed.
 pub(super) struct Letter {
     /// The shop on whose behalf it is sent.
     pub shop: String,
     pub subject: String,
-    /// Paragraphs.
+    /// Paragraphs. The first is the product's own words: what a stranger wrote never stands there.
     pub text: Vec<String>,
     /// A link that the mail is about, and what it is called.
     pub link: Option<(&'static str, String)>,
     pub event: Option<Event>,
 }
 
+/// Whom a mail is from and goes to.
+pub(super) struct Envelope<'a> {
+    /// Bears the shop's name.
+    pub from: &'a Address,
+    pub reply_to: &'a Address,
+    pub name: Option<&'a str>,
+    pub to: &'a Address,
+}
+
 impl Letter {
-    /// The whole message, in both forms. `from` bears the shop's name. It is `id`'s at each delivery, so that whoever
-    /// gets it twice (its first delivery was not confirmed) can tell.
-    pub(super) fn message(
-        &self,
-        id: Uuid,
-        from: &Mailbox,
-        name: Option<&str>,
-        address: Address,
-    ) -> Result<Message, lettre::error::Error> {
+    /// The whole message, in both forms. Its `Message-ID` is `id`'s at each delivery, so that a recipient who gets it
+    /// twice (its first delivery was not confirmed) can tell.
+    pub(super) fn message(&self, id: Uuid, envelope: &Envelope<'_>) -> Result<Message, lettre::error::Error> {
         let both = MultiPart::alternative_plain_html(self.plain(), self.html());
         let whole = match &self.event {
             None => both,
@@ -41,13 +45,24 @@ impl Letter {
                     .singlepart(Attachment::new("booking.ics".to_owned()).body(event.file(), kind))
             }
         };
-        let id = format!("<{}@{}>", id.simple(), from.email.domain());
-        Message::builder()
+        let Envelope { from, reply_to, name, to } = envelope;
+        let id = format!("<{}@{}>", id.simple(), from.domain());
+        let bare = |address: &Address| Mailbox::new(None, address.clone());
+        let mut message = Message::builder()
             .message_id(Some(id))
-            .from(Mailbox::new(Some(one_line(&self.shop)), from.email.clone()))
-            .to(Mailbox::new(name.map(one_line), address))
+            .from(bare(from))
+            .to(bare(to))
             .subject(one_line(&self.subject))
-            .multipart(whole)
+            .multipart(whole)?;
+        let headers = message.headers_mut();
+        // The names come after: the library reads its own headers back, and cannot read every name.
+        headers.insert_raw(mailbox_header(HeaderName::new_from_ascii_str("From"), Some(&self.shop), from));
+        headers.insert_raw(mailbox_header(HeaderName::new_from_ascii_str("To"), *name, to));
+        headers.insert_raw(mailbox_header(HeaderName::new_from_ascii_str("Reply-To"), None, reply_to));
+        // RFC 3834, 5: nobody's absence note answers it.
+        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+        headers.insert_raw(HeaderValue::new(automatic, "auto-generated".to_owned()));
+        Ok(message)
     }
 
     fn plain(&self) -> String {
@@ -87,11 +102,6 @@ impl Letter {
     }
 }
 
-/// As a header may have it.
-fn one_line(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).collect()
-}
-
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -118,14 +128,19 @@ mod tests {
         assert!(!html.contains("<script"));
     }
 
+    fn formatted(letter: &Letter, name: &str) -> String {
+        let address: Address = "shop@example.com".parse().unwrap_or_else(|_| unreachable!("a constant"));
+        let envelope = Envelope { from: &address, reply_to: &address, name: Some(name), to: &address };
+        let message = letter.message(Uuid::nil(), &envelope);
+        String::from_utf8_lossy(&message.map(|message| message.formatted()).unwrap_or_default()).into_owned()
+    }
+
     #[test]
     fn names_cannot_become_headers() {
-        let from: Mailbox = "shop@example.com".parse().unwrap_or_else(|_| unreachable!("a constant"));
-        let letter = letter("Shop\r\nBcc: x@example.com", "hello\r\nX-Evil: 1");
-        let message =
-            letter.message(Uuid::nil(), &from, Some("Eve\r\nBcc: all@example.com"), from.email.clone());
-        let bytes = message.map(|message| message.formatted()).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
+        let text = formatted(
+            &letter("Shop\r\nBcc: x@example.com", "hello\r\nX-Evil: 1"),
+            "Eve\r\nBcc: all@example.com",
+        );
         let head = text.split("\r\n\r\n").next().unwrap_or_default();
         let names: Vec<&str> = head
             .split("\r\n")

@@ -1,13 +1,15 @@
 use std::sync::Arc;
 
 use lettre::Address;
+use lettre::message::Mailbox;
 use primetech_actors::outbox::{Delivery, DeliveryError, Destination};
 use primetech_actors::session::TokenSecret;
 use primetech_actors::system::Actors;
 use uuid::Uuid;
 
+use super::letter::Envelope;
 use super::transport::{MailerError, Transport};
-use super::write::{self, Desk, Recipient};
+use super::write::{self, Desk, Written};
 use crate::config::Config;
 
 /// Turns outbox messages into mails and sends them.
@@ -27,18 +29,19 @@ impl Mailer {
         Ok(Self { transport: Transport::new(&config.mail.transport)?, config: Arc::clone(config), desk })
     }
 
-    async fn send(
-        &self,
-        id: Uuid,
-        recipient: Recipient,
-        letter: &super::letter::Letter,
-    ) -> Result<(), DeliveryError> {
-        let address: Address = recipient
+    async fn send(&self, id: Uuid, written: &Written) -> Result<(), DeliveryError> {
+        let Written { recipient, reply_to, letter } = written;
+        let to: Address = recipient
             .email
             .parse()
             .map_err(|_| DeliveryError::Permanent("the address cannot be used".to_owned()))?;
+        let Mailbox { email: from, .. } = &self.config.mail.from;
+        // What the operator set is checked where it is set; should it be unusable, answers go to the sender.
+        let reply_to = reply_to.as_deref().and_then(|address| address.parse().ok());
+        let reply_to = reply_to.as_ref().unwrap_or(from);
+        let envelope = Envelope { from, reply_to, name: recipient.name.as_deref(), to: &to };
         let message = letter
-            .message(id, &self.config.mail.from, recipient.name.as_deref(), address)
+            .message(id, &envelope)
             .map_err(|error| DeliveryError::Permanent(format!("the mail cannot be built: {error}")))?;
         self.transport.send(message).await
     }
@@ -57,7 +60,7 @@ impl Destination for Mailer {
             return Ok(());
         }
         match self.desk.write(&delivery).await? {
-            Some((recipient, letter)) => self.send(delivery.id, recipient, &letter).await,
+            Some(written) => self.send(delivery.id, &written).await,
             None => Ok(()),
         }
     }

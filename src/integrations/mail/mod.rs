@@ -1,7 +1,9 @@
 //! Mails: what they say, and how they leave. The outbox's courier calls [`Mailer`]; nothing else sends mail.
 
 mod calendar;
+mod harmless;
 mod letter;
+mod mailbox;
 mod mailer;
 mod probe;
 mod transport;

@@ -11,11 +11,13 @@ use primetech_actors::order::{GetOrder, OrderRef};
 use primetech_actors::outbox::{Delivery, DeliveryError};
 use primetech_actors::session::{FindUser, MailTokenKind, TokenSecret, User};
 use primetech_actors::system::Actors;
+use primetech_actors::tenancy::Letterhead;
 use serde_json::Value;
 use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::calendar::{Event, Method};
+use super::harmless::harmless;
 use super::letter::Letter;
 use crate::config::Config;
 
@@ -25,10 +27,21 @@ pub(super) struct Recipient {
     pub email: String,
 }
 
-impl From<User> for Recipient {
-    fn from(user: User) -> Self {
-        Self { name: user.name, email: user.email }
+impl Recipient {
+    /// A user. Until the address is confirmed, a stranger may have given it, and the name too.
+    fn user(user: &User) -> Self {
+        let name = user.name.as_deref();
+        let name = if user.email_verified { name.map(str::to_owned) } else { name.map(harmless) };
+        Self { name, email: user.email.clone() }
     }
+}
+
+/// A mail, and whom it goes to.
+pub(super) struct Written {
+    pub recipient: Recipient,
+    /// Where answers go to; none: to the address that mails are from.
+    pub reply_to: Option<String>,
+    pub letter: Letter,
 }
 
 /// Where letters are written.
@@ -39,28 +52,28 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// The letter of a message and whom it goes to; none where there is nothing to send.
-    pub(super) async fn write(
-        &self,
-        delivery: &Delivery,
-    ) -> Result<Option<(Recipient, Letter)>, DeliveryError> {
-        let shop = self.actors.tenants.name_of(&delivery.scope).await.map_err(temporary)?;
+    /// The mail of a message; none where there is nothing to send.
+    pub(super) async fn write(&self, delivery: &Delivery) -> Result<Option<Written>, DeliveryError> {
+        let letterhead = self.actors.tenants.letterhead(&delivery.scope).await.map_err(temporary)?;
+        let reply_to = letterhead.reply_to.clone();
         if delivery.topic == "mail.booking" {
-            return self.booking(delivery, shop).await.map(Some);
+            let (recipient, letter) = self.booking(delivery, letterhead).await?;
+            return Ok(Some(Written { recipient, reply_to, letter }));
         }
         let Some(user) = self.user(delivery).await? else { return Ok(None) };
+        let shop = letterhead.name.clone();
         let letter = match delivery.topic.as_str() {
             "mail.verify-email" => Letter {
                 subject: format!("{shop}: confirm your e-mail address"),
                 text: vec![
-                    greeting(user.name.as_deref()),
+                    greeting(&user),
                     format!("Thank you for signing up at {shop}. Please confirm that this address is yours."),
                     "The link is good for 24 hours. If you did not sign up, nothing needs to be done."
                         .to_owned(),
                 ],
                 link: Some((
                     "Confirm the address",
-                    self.link("verify-email", MailTokenKind::VerifyEmail, delivery)?,
+                    self.token_link(&letterhead, "verify-email", MailTokenKind::VerifyEmail, delivery)?,
                 )),
                 event: None,
                 shop,
@@ -68,13 +81,13 @@ impl Desk {
             "mail.reset-password" => Letter {
                 subject: format!("{shop}: a new password"),
                 text: vec![
-                    greeting(user.name.as_deref()),
+                    greeting(&user),
                     format!("Someone, probably you, asked for a new password at {shop}."),
                     "The link is good for one hour. If it was not you, nothing needs to be done.".to_owned(),
                 ],
                 link: Some((
                     "Choose a new password",
-                    self.link("reset-password", MailTokenKind::ResetPassword, delivery)?,
+                    self.token_link(&letterhead, "reset-password", MailTokenKind::ResetPassword, delivery)?,
                 )),
                 event: None,
                 shop,
@@ -82,7 +95,7 @@ impl Desk {
             "mail.order-paid" => self.order_paid(delivery, &user, shop).await?,
             topic => return Err(DeliveryError::Permanent(format!("no mail is known as {topic}"))),
         };
-        Ok(Some((user.into(), letter)))
+        Ok(Some(Written { recipient: Recipient::user(&user), reply_to, letter }))
     }
 
     async fn user(&self, delivery: &Delivery) -> Result<Option<User>, DeliveryError> {
@@ -91,10 +104,24 @@ impl Desk {
         ask(&self.actors.session, FindUser { scope: delivery.scope, user_id }).await.map_err(temporary)
     }
 
-    fn link(&self, page: &str, kind: MailTokenKind, delivery: &Delivery) -> Result<String, DeliveryError> {
+    /// A page of the tenant's site.
+    fn page(&self, letterhead: &Letterhead, page: &str) -> String {
+        match &letterhead.site_url {
+            Some(site) => format!("{site}/{page}"),
+            None => self.config.front_end_url(page),
+        }
+    }
+
+    fn token_link(
+        &self,
+        letterhead: &Letterhead,
+        page: &str,
+        kind: MailTokenKind,
+        delivery: &Delivery,
+    ) -> Result<String, DeliveryError> {
         let token_id = id(&delivery.payload, "tokenId").ok_or_else(|| malformed("tokenId"))?;
         let token = self.secret.mail_token(kind, token_id);
-        Ok(format!("{}?token={}", self.config.front_end_url(page), token.expose()))
+        Ok(format!("{}?token={}", self.page(letterhead, page), token.expose()))
     }
 
     async fn order_paid(
@@ -112,7 +139,7 @@ impl Desk {
         let licences = ask(self.actors.licences.of(&delivery.scope), licences).await.map_err(temporary)?;
         let receipt = order.receipt_number.clone().unwrap_or_default();
         let mut text = vec![
-            greeting(user.name.as_deref()),
+            greeting(user),
             format!("Your payment of order {} has arrived. Thank you for buying at {shop}.", order.number),
             format!("Invoice {}, receipt {receipt}.", order.invoice_number),
         ];
@@ -126,7 +153,11 @@ impl Desk {
         Ok(Letter { subject: format!("{shop}: receipt {receipt}"), text, link: None, event: None, shop })
     }
 
-    async fn booking(&self, delivery: &Delivery, shop: String) -> Result<(Recipient, Letter), DeliveryError> {
+    async fn booking(
+        &self,
+        delivery: &Delivery,
+        letterhead: Letterhead,
+    ) -> Result<(Recipient, Letter), DeliveryError> {
         let event_id = id(&delivery.payload, "eventId").ok_or_else(|| malformed("eventId"))?;
         let notice = FindBookingNotice { scope: delivery.scope, event_id };
         let notice = ask(self.actors.bookings.of(&delivery.scope), notice).await.map_err(temporary)?;
@@ -136,12 +167,16 @@ impl Desk {
             .append_pair("bkgRef", booking.bkg_ref.as_str())
             .append_pair("email", &booking.email)
             .finish();
-        let link = format!("{}?{query}", self.config.front_end_url("bookings/track"));
-        let mut text = vec![greeting(Some(&booking.name)), what_happened(&notice)];
+        let link = format!("{}?{query}", self.page(&letterhead, "bookings/track"));
+        let shop = letterhead.name;
+        // Anyone books in any name for any address: the name comes after the product's own words.
+        let name = harmless(&booking.name);
+        let mut text = vec!["Hello,".to_owned(), what_happened(&notice)];
         text.extend(notice.note.as_ref().map(|note| format!("{shop} writes:\n{note}")));
         let mut facts = vec![format!("Service: {}", notice.service_name)];
         facts
             .extend(booking.scheduled_for.map(|time| format!("Time: {}", time.format("%Y-%m-%d %H:%M UTC"))));
+        facts.push(format!("Name: {name}"));
         facts.push(format!("Reference: {}", booking.bkg_ref));
         text.push(facts.join("\n"));
         let letter = Letter {
@@ -151,7 +186,7 @@ impl Desk {
             event: calendar_event(&notice, &shop, self.config.mail.from.email.as_ref(), delivery),
             shop,
         };
-        let recipient = Recipient { name: Some(booking.name.clone()), email: booking.email.clone() };
+        let recipient = Recipient { name: Some(name), email: booking.email.clone() };
         Ok((recipient, letter))
     }
 }
@@ -199,8 +234,12 @@ fn calendar_event(notice: &BookingNotice, shop: &str, organizer: &str, delivery:
     })
 }
 
-fn greeting(name: Option<&str>) -> String {
-    name.map_or_else(|| "Hello,".to_owned(), |name| format!("Hello {name},"))
+/// Names a user whose address is confirmed. Any other name may be a stranger's words, which do not begin a mail.
+fn greeting(user: &User) -> String {
+    match &user.name {
+        Some(name) if user.email_verified => format!("Hello {name},"),
+        _ => "Hello,".to_owned(),
+    }
 }
 
 pub(super) fn id(payload: &Value, field: &str) -> Option<Uuid> {
