@@ -258,10 +258,11 @@ async fn sessions_caches_and_mails_of_many_tenants_do_not_mix() {
     let mails = shop.mails();
     let tokens: BTreeMap<usize, String> = (0..12)
         .map(|at| {
-            let own: Vec<&String> =
-                mails.iter().filter(|mail| mail.contains(&format!("Hello {},", HOSTS[at]))).collect();
+            let from = format!("From: \"Shop {at:02}\"");
+            let own: Vec<&String> = mails.iter().filter(|mail| mail.contains(&from)).collect();
             assert_eq!(own.len(), 1, "{}", HOSTS[at]);
-            assert!(own[0].contains(&format!("From: \"Shop {at:02}\"")), "{}", own[0]);
+            // To its own customer, whose name is the host's: broken, as the address is not confirmed.
+            assert!(own[0].contains(&format!("To: \"{}\"", HOSTS[at].replace('.', ". "))), "{}", own[0]);
             let others = (0..12).filter(|other| *other != at);
             assert!(
                 others
