@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod compose;
 pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;

@@ -2,8 +2,9 @@
 //! answered in the canonical form, never by a failure inside, and the shop goes on.
 
 use futures_util::StreamExt;
+use primetech::compose::{codes, endpoints};
 use primetech::openapi::document;
-use primetech::routes::{Endpoint, Expects, endpoints};
+use primetech::routes::{Endpoint, Expects};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -156,7 +157,7 @@ async fn assert_goes_on(shop: &Shop, admin: &Visitor) {
 async fn no_field_of_any_body_makes_an_endpoint_fail_inside() {
     let shop = Shop::open().await;
     let admin = admin(&shop).await;
-    let (document, hostile) = (document(&endpoints()), hostile_values());
+    let (document, hostile) = (document(&endpoints(), &codes()), hostile_values());
     let mut all = Vec::new();
     for endpoint in of_tenants() {
         let operation = &document["paths"][endpoint.path][endpoint.method.as_str().to_ascii_lowercase()];
@@ -180,7 +181,7 @@ async fn no_field_of_any_body_makes_an_endpoint_fail_inside() {
 async fn no_parameter_of_any_path_or_query_makes_an_endpoint_fail_inside() {
     let shop = Shop::open().await;
     let admin = admin(&shop).await;
-    let document = document(&endpoints());
+    let document = document(&endpoints(), &codes());
     let mut all = Vec::new();
     for endpoint in of_tenants() {
         let operation = &document["paths"][endpoint.path][endpoint.method.as_str().to_ascii_lowercase()];

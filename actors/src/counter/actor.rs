@@ -12,7 +12,7 @@ use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use crate::clock::SharedClock;
 use crate::database::Database;
 use crate::database::kept::BatchTx;
-use crate::idempotency::{self, Claimed, HeldClaim, Wanted};
+use crate::idempotency::{self, Claimed, HeldClaim, KeyedClaim};
 use crate::identifiers::{InvoiceNumber, OrderNumber, day_period};
 use crate::order::{BillTo, InvoiceView, ItemView, OrderView, store::find_placed};
 use crate::random;
@@ -158,7 +158,7 @@ async fn claim_keys(
         };
         if let Some(claim) = &request.claim {
             claiming.push(at);
-            wanted.push(Wanted { scope: request.buyer.scope, claim, order_id });
+            wanted.push(KeyedClaim { scope: request.buyer.scope, claim, order_id });
         }
     }
     let mut claims = HashMap::new();

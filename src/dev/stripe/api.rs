@@ -16,7 +16,7 @@ use super::delivery::deliver_in_background;
 use super::endpoints;
 use super::ids::random_id;
 use super::mode::ApiMode;
-use super::model::{Answer, KeptAnswer};
+use super::model::{Answer, SavedAnswer};
 use super::params::Params;
 use super::render::{self, EventCause};
 use super::state::KeyState;
@@ -154,7 +154,7 @@ fn get(core: &Core, request: &ApiRequest, request_id: String) -> ApiAnswer {
 struct KeyHold<'a> {
     core: &'a Core,
     key: &'a str,
-    answer: Option<KeptAnswer>,
+    answer: Option<SavedAnswer>,
 }
 
 impl Drop for KeyHold<'_> {
@@ -208,12 +208,12 @@ async fn post(core: Arc<Core>, request: ApiRequest, request_id: String) -> ApiAn
         }
     };
     if let (Some(hold), Some(answer)) = (&mut hold, kept) {
-        hold.answer = Some(KeptAnswer { key: hold.key.to_owned(), fingerprint, at: core.now(), answer });
+        hold.answer = Some(SavedAnswer { key: hold.key.to_owned(), fingerprint, at: core.now(), answer });
     }
     answered
 }
 
-fn replay(core: &Core, kept: &KeptAnswer, request_id: String) -> ApiAnswer {
+fn replay(core: &Core, kept: &SavedAnswer, request_id: String) -> ApiAnswer {
     let (status, body) = match &kept.answer {
         Answer::Body { status, body } => (*status, body.clone()),
         Answer::CreatedSession(id) => match core.state().session(id) {

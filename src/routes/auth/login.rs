@@ -14,10 +14,10 @@ use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::layers::rate_limit::Standings;
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/auth/login", Access::Public, || web::to(handle)).documented(doc)
+    Endpoint::post("/api/auth/login", handle).documented(doc)
 }
 
 fn doc() -> Doc {

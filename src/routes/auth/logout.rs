@@ -11,13 +11,11 @@ use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
 use crate::rate_limits::Bucket;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
     // Nothing can be guessed by signing out, and nobody may be kept from it.
-    Endpoint::post("/api/auth/logout", Access::Public, || web::to(handle))
-        .counted_in(Bucket::Other)
-        .documented(doc)
+    Endpoint::post("/api/auth/logout", handle).counted_in(Bucket::Other).documented(doc)
 }
 
 fn doc() -> Doc {

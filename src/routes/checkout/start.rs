@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use primetech_actors::ask::ask;
 use primetech_actors::counter::{Buyer, PlaceOrder, PlaceOrderError, Placed, WantedItem};
 use primetech_actors::fault::Fault;
-use primetech_actors::idempotency::{HeldClaim, IdempotencyClaim, KeptAnswer, Refused};
+use primetech_actors::idempotency::{HeldClaim, IdempotencyClaim, Refused, SavedAnswer};
 use primetech_actors::order::{
     AbandonClaim, AttachCheckout, CheckoutView, InvoiceView, OrderView, SettleClaim,
 };
@@ -27,7 +27,7 @@ use crate::layers::facts::RequestId;
 use crate::layers::origin::may_return_to;
 use crate::layers::permission::{CurrentTenant, SignedIn};
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 use primetech_http::saved_answer::kept_answer;
 
 /// How long a customer may take to pay. The provider allows 24 hours from its own now: an hour is left for a repeated
@@ -38,7 +38,7 @@ const TIME_TO_PAY: TimeDelta = TimeDelta::hours(23);
 const CLAIM_SECONDS: u32 = 60;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/checkout/start", Access::Session, || web::to(handle)).documented(doc)
+    Endpoint::post("/api/checkout/start", handle).documented(doc)
 }
 
 fn doc() -> Doc {
@@ -178,7 +178,7 @@ async fn start(state: web::Data<State>, wanted: Wanted) -> Result<HttpResponse, 
     };
     let answer = Answer { order: &placed.order, invoice: &placed.invoice, checkout: &checkout };
     let body = serde_json::to_string(&answer).map_err(ApiError::internal)?;
-    let kept = placed.claim.map(|claim| (claim, KeptAnswer { status: 201, body: body.clone() }));
+    let kept = placed.claim.map(|claim| (claim, SavedAnswer { status: 201, body: body.clone() }));
     let attach = AttachCheckout { scope, order_id: placed.order.id, checkout, answer: kept };
     if let Err(fault) = ask(state.actors.orders.of(&scope), attach).await {
         free_when_possible(state, scope, placed.claim).await;
@@ -222,7 +222,7 @@ async fn settle(
     state: &State,
     scope: TenantScope,
     claim: Option<HeldClaim>,
-    answer: Option<KeptAnswer>,
+    answer: Option<SavedAnswer>,
 ) -> Result<(), ApiError> {
     if let Some(claim) = claim {
         ask(state.actors.orders.of(&scope), SettleClaim { scope, claim, answer }).await?;
@@ -272,7 +272,7 @@ async fn refuse(
     Err(match error {
         PlaceOrderError::ProductNotFound { sku, claim } => {
             let refusal = ApiError::new(Code::PRODUCT_NOT_FOUND).meta("sku", sku);
-            let kept = KeptAnswer { status: StatusCode::NOT_FOUND.as_u16(), body: refusal.body(request_id) };
+            let kept = SavedAnswer { status: StatusCode::NOT_FOUND.as_u16(), body: refusal.body(request_id) };
             settle(state, scope, claim, Some(kept)).await?;
             refusal
         }

@@ -1,20 +1,20 @@
 //! `GET /docs`: a page to read the document and try the calls.
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use super::asset::{FOLDER, file};
 use crate::error::ApiError;
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 /// The page brings its own scripts and styles, some of the latter inline, and asks this server only.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/docs", Access::Public, || web::to(handle)).documented(|| {
+    Endpoint::get("/docs", handle).documented(|| {
         Doc::new("A page to read this document").answers_raw(
             200,
             "The page.",

@@ -6,12 +6,12 @@ use serde_json::json;
 use crate::app::State;
 use crate::metrics;
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 const MEDIA_TYPE: &str = "text/plain; version=0.0.4";
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/metrics", Access::Public, || web::to(handle)).documented(|| {
+    Endpoint::get("/metrics", handle).documented(|| {
         Doc::new("The figures of the process").answers_raw(
             200,
             "Prometheus text.",

@@ -6,10 +6,10 @@ use super::alive::Status;
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/ready", Access::Public, || web::to(handle)).documented(doc)
+    Endpoint::get("/ready", handle).documented(doc)
 }
 
 fn doc() -> Doc {
@@ -20,6 +20,6 @@ fn doc() -> Doc {
 }
 
 async fn handle(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
-    state.readiness.check(&state.actors).await?;
+    state.readiness.check(&state.actors, &state.modules).await?;
     Ok(HttpResponse::Ok().json(Status { status: "ready" }))
 }

@@ -10,6 +10,7 @@ use actix_web::http::header::HeaderName;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use ipnet::IpNet;
 
+use crate::endpoint::Argument;
 use crate::error::ApiError;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -96,6 +97,8 @@ fn hop(text: &str) -> Option<IpAddr> {
         .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
         .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
 }
+
+impl Argument for ClientAddress {}
 
 impl FromRequest for ClientAddress {
     type Error = ApiError;

@@ -7,6 +7,7 @@ use actix_web::cookie::{Cookie, SameSite};
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
+use crate::endpoint::Argument;
 use crate::error::ApiError;
 
 pub const SESSION: &str = "session";
@@ -61,6 +62,8 @@ pub(super) fn read(request: &ServiceRequest) -> SessionCookie {
     request.extensions_mut().insert(cookie.clone());
     cookie
 }
+
+impl Argument for SessionCookie {}
 
 impl FromRequest for SessionCookie {
     type Error = ApiError;

@@ -10,6 +10,7 @@ use primetech_kernel::caller::{Role, Session};
 use primetech_kernel::tenancy::Tenant;
 
 use super::session::Asking;
+use crate::endpoint::{Access, Argument};
 use crate::error::{ApiError, Code};
 
 /// The tenant whose host was asked.
@@ -27,6 +28,22 @@ pub struct SignedIn(pub Arc<Session>);
 /// An administrator of the tenant, or 401 `AUTH_REQUIRED` or 403 `FORBIDDEN`.
 #[derive(Debug, Clone)]
 pub struct Admin(pub Arc<Session>);
+
+impl Argument for CurrentTenant {
+    const PERMISSION: Option<Access> = Some(Access::Public);
+}
+
+impl Argument for MaybeSignedIn {
+    const PERMISSION: Option<Access> = Some(Access::Public);
+}
+
+impl Argument for SignedIn {
+    const PERMISSION: Option<Access> = Some(Access::Session);
+}
+
+impl Argument for Admin {
+    const PERMISSION: Option<Access> = Some(Access::Admin);
+}
 
 fn session(request: &HttpRequest) -> Option<Arc<Session>> {
     request.extensions().get::<Asking>().and_then(|asking| asking.0.clone())

@@ -31,10 +31,10 @@ const TAGS: &[(&str, &str)] = &[
     ("operation", "For whoever runs the installation"),
 ];
 
-/// The document of these endpoints.
-pub fn document(endpoints: &[Endpoint]) -> Value {
+/// The document of these endpoints, which refuse with these codes.
+pub fn document(endpoints: &[Endpoint], codes: &[Code]) -> Value {
     let mut components = Map::new();
-    components.insert("Error".to_owned(), error_schema());
+    components.insert("Error".to_owned(), error_schema(codes));
     let docs: Vec<(&Endpoint, Doc)> =
         endpoints.iter().filter_map(|endpoint| Some((endpoint, endpoint.doc?()))).collect();
     for (_, doc) in &docs {
@@ -219,8 +219,8 @@ fn refusal(codes: &[Code]) -> Value {
     })
 }
 
-fn error_schema() -> Value {
-    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+fn error_schema(codes: &[Code]) -> Value {
+    let codes: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     json!({
         "type": "object",
         "description": "Every answer that is not a success.",
