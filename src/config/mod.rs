@@ -4,6 +4,7 @@
 //! printed: a fault tells what a variable must be, never what it is, and secrets are of types that hide themselves.
 
 mod checks;
+pub mod dotenv;
 mod mail;
 mod parts;
 mod reader;
