@@ -1,13 +1,14 @@
 //! The rules for values that clients send. Each takes the text as it came and gives the checked value, or what is
 //! wrong in words that follow the field's name ("must be …"). Nothing is trimmed or mended, except that e-mail
-//! addresses are folded to lower case.
+//! addresses are folded to lower case and lose the blanks around them.
 //!
 //! Identifiers (licence keys, order numbers …) have their own `parse`, which serves as a rule.
 
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, Utc};
-use secrecy::SecretString;
+use chrono::{DateTime, Datelike, Utc};
+use primetech_actors::session::password;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use uuid::Uuid;
 
@@ -19,11 +20,17 @@ pub type Flaw = std::borrow::Cow<'static, str>;
 /// RFC 5321, 4.5.3.1: what fits in a mail's path.
 const LONGEST_EMAIL: usize = 254;
 const LONGEST_URL: usize = 2048;
+/// Bytes of a password of 128 characters, each of which may be written as several: Hangul syllables as three of three
+/// bytes each.
+const LONGEST_PASSWORD: usize = 128 * 9;
+/// Contract, "Settled in v1.2": times are from 2000-01-01 to 2199-12-31 wherever one comes in.
+pub const YEARS: std::ops::Range<i32> = 2000..2200;
 
 /// An e-mail address that mail can be sent to: a dot-atom of RFC 5322 at a domain of two labels or more. Quoted local
 /// parts, address literals and non-ASCII addresses exist on paper only, or need what mail servers lack. Folded to
-/// lower case, as addresses are compared.
+/// lower case, as addresses are compared. Blanks around it come with pasting and do not count.
 pub fn email(text: &str) -> Result<String, Flaw> {
+    let text = text.trim();
     let flaw = || Flaw::from("must be an e-mail address");
     if text.len() > LONGEST_EMAIL {
         return Err("must be at most 254 characters".into());
@@ -53,9 +60,10 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// 10 to 128 characters of any sort. Whether it is a weak one is asked where passwords are set.
+/// 10 to 128 characters of any sort, counted in the form in which passwords are compared. Whether it is a weak one is
+/// asked where passwords are set.
 pub fn new_password(text: &str) -> Result<SecretString, Flaw> {
-    if (10..=128).contains(&text.chars().count()) {
+    if password::LENGTH.contains(&password::normalized(text).expose_secret().chars().count()) {
         Ok(SecretString::from(text))
     } else {
         Err("must have 10 to 128 characters".into())
@@ -66,7 +74,7 @@ pub fn new_password(text: &str) -> Result<SecretString, Flaw> {
 pub fn login_password(text: &str) -> Result<SecretString, Flaw> {
     match text.len() {
         0 => Err("is required".into()),
-        1..=1024 => Ok(SecretString::from(text)),
+        1..=LONGEST_PASSWORD => Ok(SecretString::from(text)),
         _ => Err("must have at most 128 characters".into()),
     }
 }
@@ -246,7 +254,7 @@ mod tests {
         let too_long = format!("a@{}.com", vec!["b".repeat(63); 4].join("."));
         refuses(
             email,
-            &["", "a", "@example.com", "a@", "a@b", "a@@example.com", "a b@example.com", " a@example.com"],
+            &["", "a", "@example.com", "a@", "a@b", "a@@example.com", "a b@example.com", "a @example.com"],
         );
         refuses(
             email,
@@ -276,6 +284,11 @@ mod tests {
     fn passwords_are_measured_in_characters() {
         accepts(new_password, &["ten chars!", "ääääääääää", &"x".repeat(128), &"ß".repeat(128)]);
         refuses(new_password, &["", "nine char", &"x".repeat(129)]);
+        // However it is written, an `ä` is one character, and `각` another.
+        let (decomposed, longest) = ("a\u{308}", "\u{1100}\u{1161}\u{11a8}".repeat(128));
+        accepts(new_password, &[&decomposed.repeat(10), &decomposed.repeat(128), &longest]);
+        refuses(new_password, &[&decomposed.repeat(9), &decomposed.repeat(129)]);
+        accepts(login_password, &[&longest]);
     }
 
     #[test]
@@ -301,6 +314,16 @@ mod tests {
         refuses(page_limit, &["", "0", "101", "-1", "+1", "1.0", "1e1", " 1", "99999999999999999999"]);
         accepts(idempotency_key, &["k", "~!", &"k".repeat(255)]);
         refuses(idempotency_key, &["", " ", "a b", "a\u{7f}", "é", &"k".repeat(256)]);
+    }
+
+    #[test]
+    fn blanks_around_an_address_are_trimmed() {
+        let longest = format!("a@{}.com", vec!["b".repeat(60); 4].join("."));
+        for text in
+            [" a@example.com", "a@example.com ", "\t\u{a0}A@Example.com\r\n", &format!("  {longest}  ")]
+        {
+            assert_eq!(email(text).ok(), Some(text.trim().to_ascii_lowercase()), "{text:?}");
+        }
     }
 
     #[test]

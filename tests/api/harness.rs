@@ -235,6 +235,15 @@ impl Shop {
         self.send(instance, Method::GET, visitor.host, path, &headers, None).await
     }
 
+    /// With a `cookie` header of any bytes.
+    pub async fn get_with_cookies(&self, host: &str, path: &str, cookies: &[u8]) -> Answer {
+        let url = format!("http://{}{path}", self.instances[0].address);
+        let response =
+            self.http.get(url).header("host", host).header("cookie", cookies).send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+
     pub async fn register(&self, host: &'static str) -> Visitor {
         let email = format!("{}@example.com", random::opaque_id().simple());
         let body = json!({"email": email, "password": PASSWORD, "name": "Jane"});
