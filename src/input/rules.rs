@@ -162,15 +162,31 @@ pub fn uuid(text: &str) -> Result<Uuid, Flaw> {
     }
 }
 
-/// A time with its offset, as RFC 3339 has it; in UTC and whole microseconds, as it is stored.
+/// A time with its offset, as RFC 3339 has it, of [`YEARS`]; in UTC and whole microseconds, as it is stored.
 pub fn time(text: &str) -> Result<DateTime<Utc>, Flaw> {
-    DateTime::parse_from_rfc3339(text)
+    let time = DateTime::parse_from_rfc3339(text)
         .ok()
         .and_then(|time| DateTime::from_timestamp_micros(time.timestamp_micros()))
-        .ok_or_else(|| "must be a time as in 2026-01-31T12:00:00Z".into())
+        .ok_or("must be a time as in 2026-01-31T12:00:00Z")?;
+    if YEARS.contains(&time.year()) { Ok(time) } else { Err("must be from 2000-01-01 to 2199-12-31".into()) }
 }
 
-/// An `http` or `https` address without credentials.
+/// A web address that is passed on as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenUrl {
+    pub text: String,
+    /// As browsers read it, for checks.
+    pub url: Url,
+}
+
+/// An address as [`web_url`] takes it. The text is kept: a parser escapes `{CHECKOUT_SESSION_ID}` in a path, and what
+/// stands for it is then never found.
+pub fn written_url(text: &str) -> Result<WrittenUrl, Flaw> {
+    web_url(text).map(|url| WrittenUrl { text: text.to_owned(), url })
+}
+
+/// An `http` or `https` address without credentials. Its scheme and host are written out, so that there is one way only
+/// to read them.
 pub fn web_url(text: &str) -> Result<Url, Flaw> {
     let flaw = || Flaw::from("must be an http or https URL of at most 2048 characters");
     // The parser mends blanks and line ends; a header or a mail that repeats the text would not.
@@ -341,6 +357,55 @@ mod tests {
         assert_eq!(at.as_deref(), Ok("2026-01-31T10:00:00.123456+00:00"));
         accepts(time, &["2026-01-31T12:00:00Z", "2026-06-30T23:59:60Z"]);
         refuses(time, &["2026-01-31", "2026-01-31T12:00:00", "2026-02-30T12:00:00Z", "yesterday", ""]);
+    }
+
+    #[test]
+    fn times_are_from_2000_to_2199() {
+        accepts(time, &["2000-01-01T00:00:00Z", "2199-12-31T23:59:59.999999Z", "1999-12-31T23:00:00-01:00"]);
+        accepts(time, &["2200-01-01T00:59:59+01:00"]);
+        for outside in [
+            "1999-12-31T23:59:59.999999Z",
+            "2000-01-01T00:59:59+01:00",
+            "2200-01-01T00:00:00Z",
+            "2199-12-31T23:59:60Z",
+            "2199-12-31T23:59:59-01:00",
+            "9999-12-31T23:59:59-01:00",
+            "9999-12-31T23:59:59Z",
+            "0000-01-01T00:00:00Z",
+            "0000-01-01T00:00:00+23:59",
+        ] {
+            assert_eq!(time(outside), Err("must be from 2000-01-01 to 2199-12-31".into()), "{outside}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_kept_as_it_was_written() {
+        for text in [
+            "https://shop.example/{CHECKOUT_SESSION_ID}/thanks?id={CHECKOUT_SESSION_ID}&a=%7B#{CHECKOUT_SESSION_ID}",
+            "HTTPS://Shop.Example:443/a/../b?x=\"y\"",
+            "https://shop.example",
+            "https://shop.example/?u=https://user@other.example\\",
+        ] {
+            assert_eq!(written_url(text).map(|written| written.text).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn an_address_that_can_be_read_in_two_ways_is_refused() {
+        for text in [
+            "https:shop.example",
+            "https:/shop.example/",
+            "https:\\\\shop.example/",
+            "https:///shop.example/",
+            "https://\\shop.example/",
+            "https://@shop.example/",
+            "https://:@shop.example/",
+            "https://shop%2eexample/",
+            "https://shop.example\\@other.example/",
+            "https:shop.example/https://other.example/",
+        ] {
+            assert!(web_url(text).is_err(), "{text:?} was accepted");
+        }
     }
 
     #[test]
