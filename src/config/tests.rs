@@ -94,6 +94,8 @@ fn wrong_values_are_named() {
         ("AWS_REGION", "eu central"),
         ("S3_BUCKET_PRIVATE", "A/b"),
         ("S3_ENDPOINT", "http://127.0.0.1:9000/path"),
+        ("S3_PUBLIC_ENDPOINT", "files.shop.example"),
+        ("S3_PUBLIC_ENDPOINT", "https://files.shop.example/store"),
         ("MAIL_FROM", "not a mailbox"),
         ("SMTP_URL", "http://mail.example"),
         ("REDIS_URL", "http://127.0.0.1"),

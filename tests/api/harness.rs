@@ -304,6 +304,7 @@ impl Shop {
             secret_access_key: STORE_SECRET.into(),
             bucket: BUCKET.to_owned(),
             endpoint: Some(self.store_endpoint.parse().unwrap()),
+            public_endpoint: None,
         };
         Storage::new(&config, Patience::Transfer)
     }
@@ -345,6 +346,11 @@ impl Shop {
     pub async fn ask_store(&self, method: Method, url: &str, body: &str) -> (u16, Vec<u8>) {
         let response = self.http.request(method, url).body(body.to_owned()).send().await.unwrap();
         (response.status().as_u16(), response.bytes().await.unwrap().to_vec())
+    }
+
+    /// Such as `http://127.0.0.1:9000`.
+    pub fn store_endpoint(&self) -> &str {
+        &self.store_endpoint
     }
 
     /// What another process of this installation is started with.
