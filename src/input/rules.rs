@@ -198,9 +198,23 @@ pub fn web_url(text: &str) -> Result<Url, Flaw> {
     let url = Url::parse(text).map_err(|_| flaw())?;
     let fits = matches!(url.scheme(), "http" | "https")
         && url.has_host()
+        && has_plain_authority(text)
         && url.username().is_empty()
         && url.password().is_none();
     if fits { Ok(url) } else { Err(flaw()) }
+}
+
+/// Whether scheme, `//` and authority stand in the text as they are meant. The parser also takes `https:host`,
+/// `https:\\host` and `https:///host`, and unescapes a host, where readers differ.
+fn has_plain_authority(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    let (authority, after) = rest.split_at(end);
+    // What has a path before its first `://` has no scheme there.
+    scheme.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && !authority.is_empty()
+        && !authority.contains(['@', '%'])
+        && !after.starts_with('\\')
 }
 
 /// A web origin: scheme, host, and a port that is not the scheme's own. Given as browsers serialise it.
@@ -274,7 +288,7 @@ mod tests {
         );
         refuses(
             email,
-            &["a@example.com ", "a@example.com\r\nBcc: b@example.com", "a@example..com", "a..b@example.com"],
+            &["a@ example.com", "a@example.com\r\nBcc: b@example.com", "a@example..com", "a..b@example.com"],
         );
         refuses(
             email,
@@ -293,6 +307,16 @@ mod tests {
             let folded = email(text).unwrap_or_default();
             assert_eq!(folded, text.to_ascii_lowercase());
             assert!(folded.parse::<lettre::Address>().is_ok(), "{folded}");
+        }
+    }
+
+    #[test]
+    fn blanks_around_an_address_are_trimmed() {
+        let longest = format!("a@{}.com", vec!["b".repeat(60); 4].join("."));
+        for text in
+            [" a@example.com", "a@example.com ", "\t\u{a0}A@Example.com\r\n", &format!("  {longest}  ")]
+        {
+            assert_eq!(email(text).ok(), Some(text.trim().to_ascii_lowercase()), "{text:?}");
         }
     }
 
@@ -330,16 +354,6 @@ mod tests {
         refuses(page_limit, &["", "0", "101", "-1", "+1", "1.0", "1e1", " 1", "99999999999999999999"]);
         accepts(idempotency_key, &["k", "~!", &"k".repeat(255)]);
         refuses(idempotency_key, &["", " ", "a b", "a\u{7f}", "é", &"k".repeat(256)]);
-    }
-
-    #[test]
-    fn blanks_around_an_address_are_trimmed() {
-        let longest = format!("a@{}.com", vec!["b".repeat(60); 4].join("."));
-        for text in
-            [" a@example.com", "a@example.com ", "\t\u{a0}A@Example.com\r\n", &format!("  {longest}  ")]
-        {
-            assert_eq!(email(text).ok(), Some(text.trim().to_ascii_lowercase()), "{text:?}");
-        }
     }
 
     #[test]

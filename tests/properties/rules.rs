@@ -1,3 +1,4 @@
+use chrono::{DateTime, Datelike, FixedOffset};
 use primetech::input::rules;
 use proptest::prelude::*;
 
