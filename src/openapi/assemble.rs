@@ -207,13 +207,19 @@ fn refusal(codes: &[Code]) -> Value {
             (code.as_str().to_owned(), json!({"value": body}))
         })
         .collect();
+    // All properties are named here too: readers that take each part of an `allOf` by itself would find the others to be
+    // too many.
+    let of_these_codes = json!({
+        "type": "object",
+        "properties": {"error": {
+            "type": "object",
+            "properties": {"code": {"enum": names}, "message": {}, "details": {}},
+        }},
+    });
     json!({
         "description": description.join("\n\n"),
         "content": {"application/json": {
-            "schema": {"allOf": [
-                {"$ref": "#/components/schemas/Error"},
-                {"type": "object", "properties": {"error": {"type": "object", "properties": {"code": {"enum": names}}}}},
-            ]},
+            "schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, of_these_codes]},
             "examples": examples,
         }},
     })
