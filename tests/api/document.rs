@@ -17,7 +17,7 @@ fn of_contract() -> BTreeSet<String> {
     let quoted = contract.split('`').skip(1).step_by(2);
     quoted
         .filter(|quoted| ["GET /", "POST /", "PATCH /"].iter().any(|method| quoted.starts_with(method)))
-        .filter(|quoted| !quoted.contains(" /v1/"))
+        .filter(|quoted| !quoted.contains(" /v1/checkout/sessions"))
         .map(|quoted| quoted.split('?').next().unwrap_or_default().to_owned())
         .collect()
 }

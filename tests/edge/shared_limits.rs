@@ -244,7 +244,7 @@ fn in_redis_a_call_is_forgotten_when_it_is_a_window_old() {
     const WINDOW: u64 = 400;
     let redis = Redis::start();
     let mut connection = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
-    let script = redis::Script::new(include_str!("../../src/rate_limits/count.lua"));
+    let script = redis::Script::new(include_str!("../../crates/http/src/rate_limits/count.lua"));
     let mut ask = |counts: u8| -> (u8, u32, u64) {
         script.key("key").arg(3).arg(WINDOW).arg(counts).invoke(&mut connection).unwrap()
     };

@@ -26,17 +26,17 @@ impl<'a> FailedLogins<'a> {
 
     /// Refuses where no more failures are left.
     pub async fn check(&self) -> Result<(), ApiError> {
-        self.judge(self.state.rate_limiter.look(Bucket::LoginFailures, &self.account).await)
+        self.judge(self.state.http.rate_limiter.look(Bucket::LoginFailures, &self.account).await)
     }
 
     /// Counts one; refuses where it is one too many.
     pub async fn count(&self) -> Result<(), ApiError> {
-        self.judge(self.state.rate_limiter.take(Bucket::LoginFailures, &self.account).await)
+        self.judge(self.state.http.rate_limiter.take(Bucket::LoginFailures, &self.account).await)
     }
 
     /// Clears the account: its owner has shown to be there, by other means than the password.
     pub async fn forget(&self) {
-        self.state.rate_limiter.forget(Bucket::LoginFailures, &self.account).await;
+        self.state.http.rate_limiter.forget(Bucket::LoginFailures, &self.account).await;
     }
 
     fn judge(&self, standing: Option<Standing>) -> Result<(), ApiError> {
