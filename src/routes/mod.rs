@@ -37,6 +37,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         auth::verify_email::endpoint(),
         auth::request_password_reset::endpoint(),
         auth::reset_password::endpoint(),
+        auth::resend_verification::endpoint(),
         checkout::start::endpoint(),
         orders::list::endpoint(),
         orders::get::endpoint(),

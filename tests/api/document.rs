@@ -18,7 +18,7 @@ fn of_contract() -> BTreeSet<String> {
     let quoted = contract.split('`').skip(1).step_by(2);
     quoted
         .filter(|quoted| ["GET /", "POST /", "PATCH /"].iter().any(|method| quoted.starts_with(method)))
-        .filter(|quoted| !quoted.contains(" /v1/"))
+        .filter(|quoted| !quoted.contains(" /v1/checkout/sessions"))
         .map(|quoted| quoted.split('?').next().unwrap_or_default().to_owned())
         .collect()
 }
@@ -137,7 +137,11 @@ async fn bodies_are_taken_as_they_are_described() {
             })
             .collect::<Vec<_>>()
             .join("/");
-        let headers = [("content-type", "application/json"), ("cookie", admin.cookie.as_str())];
+        // Signing in ends the session that it comes with, and the other calls need theirs.
+        let answers = operation["responses"].as_object().unwrap();
+        let signs_in = answers.values().any(|answer| answer["headers"].get("set-cookie").is_some());
+        let cookie = if signs_in { "" } else { admin.cookie.as_str() };
+        let headers = [("content-type", "application/json"), ("cookie", cookie)];
         let send = async |body: &Value| {
             shop.send(0, method.clone(), DEMO, &path, &headers, Some(body.to_string())).await
         };

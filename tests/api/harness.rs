@@ -235,6 +235,15 @@ impl Shop {
         self.send(instance, Method::GET, visitor.host, path, &headers, None).await
     }
 
+    /// With a `cookie` header of any bytes.
+    pub async fn get_with_cookies(&self, host: &str, path: &str, cookies: &[u8]) -> Answer {
+        let url = format!("http://{}{path}", self.instances[0].address);
+        let response =
+            self.http.get(url).header("host", host).header("cookie", cookies).send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+
     pub async fn register(&self, host: &'static str) -> Visitor {
         let email = format!("{}@example.com", random::opaque_id().simple());
         let body = json!({"email": email, "password": PASSWORD, "name": "Jane"});
@@ -295,6 +304,7 @@ impl Shop {
             secret_access_key: STORE_SECRET.into(),
             bucket: BUCKET.to_owned(),
             endpoint: Some(self.store_endpoint.parse().unwrap()),
+            public_endpoint: None,
         };
         Storage::new(&config, Patience::Transfer)
     }
@@ -336,6 +346,11 @@ impl Shop {
     pub async fn ask_store(&self, method: Method, url: &str, body: &str) -> (u16, Vec<u8>) {
         let response = self.http.request(method, url).body(body.to_owned()).send().await.unwrap();
         (response.status().as_u16(), response.bytes().await.unwrap().to_vec())
+    }
+
+    /// Such as `http://127.0.0.1:9000`.
+    pub fn store_endpoint(&self) -> &str {
+        &self.store_endpoint
     }
 
     /// What another process of this installation is started with.

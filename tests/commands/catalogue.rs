@@ -113,6 +113,10 @@ async fn a_licence_ends_as_the_product_or_the_operator_says() {
     assert!(ends("").is_string() && ends("--days 3").is_string());
     assert_eq!(ends("--never-expires"), json!(null));
     issue("--expires-at 2020-01-01T00:00:00Z").refused(1, &["expired before it begins"]);
+    for outside in ["1999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00"] {
+        issue(&format!("--expires-at {outside}"))
+            .refused(2, &["--expires-at must be from 2000-01-01 to 2199-12-31"]);
+    }
     issue("--expires-at tomorrow --email jane").refused(2, &["--expires-at must be a time", "--email must"]);
     issue("--days 3 --never-expires").refused(2, &["cannot be used with"]);
     issue("--email nobody@acme.test").refused(1, &["no user has this e-mail address"]);

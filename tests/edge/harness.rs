@@ -90,6 +90,7 @@ impl Running {
             email: email.clone(),
             password: "a long enough password".into(),
             name: None,
+            replaces: Vec::new(),
             request_id: None,
         };
         let signed_in: SignedIn =

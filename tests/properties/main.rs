@@ -3,6 +3,7 @@
 
 mod bookings;
 mod cursors;
+mod dotenv;
 mod events;
 mod identifiers;
 mod rules;

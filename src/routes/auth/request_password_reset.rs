@@ -27,7 +27,7 @@ fn doc() -> Doc {
 
 /// Says nothing.
 #[derive(Serialize, ToSchema)]
-struct RequestedAnswer {}
+pub(super) struct RequestedAnswer {}
 
 /// What is sent.
 #[derive(ToSchema)]

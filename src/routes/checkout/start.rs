@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 
 use crate::app::State;
 use crate::error::{ApiError, Code};
+use crate::input::rules::WrittenUrl;
 use crate::input::{Field, Input, rules};
 use crate::integrations::stripe::{CheckoutLine, NewCheckoutSession};
 use crate::layers::facts::RequestId;
@@ -45,7 +46,8 @@ fn doc() -> Doc {
     Doc::new("Order, and get the page to pay on")
         .about(
             "The order and its invoice are written before the payment provider is asked, at the catalogue's prices. \
-             `successUrl` and `cancelUrl` lead to the shop's own hosts, its front end, or a site that the shop allows. \
+             `successUrl` and `cancelUrl` lead to the shop's own hosts, its front end, or a site that the shop allows; \
+             they are passed on as they are written, and `{CHECKOUT_SESSION_ID}` in them stands for the session's id. \
              After 502 the order stays `PENDING`, and the same Idempotency-Key tries the provider again on it.",
         )
         .idempotent()
@@ -111,11 +113,12 @@ async fn handle(
         let quantity = item.integer("quantity", 1..=999);
         Field::all((sku, quantity))
     });
-    let success_url = body.optional("successUrl", rules::web_url);
-    let cancel_url = body.optional("cancelUrl", rules::web_url);
+    let success_url = body.optional("successUrl", rules::written_url);
+    let cancel_url = body.optional("cancelUrl", rules::written_url);
     refuse_repeated(&mut input, items.get());
     for (name, url) in [("successUrl", &success_url), ("cancelUrl", &cancel_url)] {
-        if url.get().and_then(Option::as_ref).is_some_and(|url| !may_return_to(&state.http, &tenant, url)) {
+        let leads_elsewhere = |written: &WrittenUrl| !may_return_to(&state.http, &tenant, &written.url);
+        if url.get().and_then(Option::as_ref).is_some_and(leads_elsewhere) {
             input.fault(name, "must lead to the shop itself, its front end, or a site that it allows");
         }
     }
@@ -124,8 +127,8 @@ async fn handle(
         let owner = format!("user:{}", session.user.id);
         IdempotencyClaim { owner, key, request_hash }
     });
-    let page = |url: Option<url::Url>, default: &str| {
-        url.map_or_else(|| state.config.front_end_url(default), |url| url.to_string())
+    let page = |written: Option<WrittenUrl>, default: &str| {
+        written.map_or_else(|| state.config.front_end_url(default), |written| written.text)
     };
     let wanted = Wanted {
         items: items

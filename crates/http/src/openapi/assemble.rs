@@ -143,9 +143,10 @@ fn security(endpoint: &Endpoint) -> Value {
     }
 }
 
-/// The group that a path is shown in: the word after `/api`.
+/// The group that a path is shown in: the word after `/api` or `/v1`.
 fn tag(path: &str) -> &str {
-    path.strip_prefix("/api/").and_then(|path| path.split('/').next()).unwrap_or("operation")
+    let within = path.strip_prefix("/api/").or_else(|| path.strip_prefix("/v1/"));
+    within.and_then(|path| path.split('/').next()).unwrap_or("operation")
 }
 
 /// Unique by method and path, for those who generate clients: `postLicencesActivate`.
@@ -207,13 +208,19 @@ fn refusal(codes: &[Code]) -> Value {
             (code.as_str().to_owned(), json!({"value": body}))
         })
         .collect();
+    // All properties are named here too: readers that take each part of an `allOf` by itself would find the others to be
+    // too many.
+    let of_these_codes = json!({
+        "type": "object",
+        "properties": {"error": {
+            "type": "object",
+            "properties": {"code": {"enum": names}, "message": {}, "details": {}},
+        }},
+    });
     json!({
         "description": description.join("\n\n"),
         "content": {"application/json": {
-            "schema": {"allOf": [
-                {"$ref": "#/components/schemas/Error"},
-                {"type": "object", "properties": {"error": {"type": "object", "properties": {"code": {"enum": names}}}}},
-            ]},
+            "schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, of_these_codes]},
             "examples": examples,
         }},
     })
