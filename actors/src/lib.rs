@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod identifiers;
 pub mod invalidation;
 pub mod licence;
+pub mod money;
 pub mod order;
 pub mod outbox;
 pub mod page;

@@ -9,6 +9,7 @@ pub mod admin;
 pub mod auth;
 pub mod bookings;
 pub mod checkout;
+pub mod currencies;
 pub mod docs;
 pub mod health;
 pub mod invoices;
@@ -127,6 +128,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         auth::verify_email::endpoint(),
         auth::request_password_reset::endpoint(),
         auth::reset_password::endpoint(),
+        currencies::list::endpoint(),
         checkout::start::endpoint(),
         orders::list::endpoint(),
         orders::get::endpoint(),

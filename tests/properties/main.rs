@@ -5,5 +5,6 @@ mod bookings;
 mod cursors;
 mod events;
 mod identifiers;
+mod money;
 mod rules;
 mod signatures;
