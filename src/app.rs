@@ -10,16 +10,14 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::{Request, Response};
 use actix_service::ServiceFactory;
 use actix_web::body::BoxBody;
-use actix_web::dev::{AppConfig, Server, ServiceRequest, ServiceResponse};
-use actix_web::middleware::{Next, from_fn};
-use actix_web::{App, Error, HttpMessage, web};
+use actix_web::dev::{AppConfig, Server};
+use actix_web::{Error, web};
 use primetech_actors::audit_log::Sealer;
 use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::{SharedClock, SystemClock};
@@ -28,9 +26,15 @@ use primetech_actors::fault::Fault;
 use primetech_actors::licence::{CertificateSigner, InvalidSigningKey};
 use primetech_actors::outbox::{Courier, CourierSettings};
 use primetech_actors::reconciler::Reconciler;
-use primetech_actors::session::{SessionSettings, TokenSecret};
+use primetech_actors::session::{SessionDirectory, SessionSettings, TokenSecret};
 use primetech_actors::sweeper::Sweeper;
 use primetech_actors::system::{ActorSettings, Actors};
+use primetech_actors::tenancy::TenantScope;
+use primetech_http::context::{Authenticated, Authenticator, HttpContext, HttpParts};
+use primetech_http::endpoint::Endpoint;
+use primetech_http::limits::Limits;
+use primetech_http::listener;
+use primetech_http::rate_limits::{InvalidRedisUrl, RateLimitSettings, RateLimiter};
 use tokio::sync::{oneshot, watch};
 
 use crate::config::Config;
@@ -39,14 +43,8 @@ use crate::integrations::mail::{Mailer, MailerError};
 use crate::integrations::pdf::{Printer, PrinterError};
 use crate::integrations::storage::{Patience, Storage};
 use crate::integrations::stripe::{PaymentProvider, ProviderConfigError, ProviderTimeouts};
-use crate::layers::edge::{self, EdgeSettings};
-use crate::layers::facts::Facts;
-use crate::layers::{address, host};
-use crate::limits::Limits;
-use crate::listener;
 use crate::metrics;
-use crate::rate_limits::{InvalidRedisUrl, RateLimiter};
-use crate::routes::{self, Endpoint};
+use crate::routes;
 
 pub use crate::routes::Readiness;
 
@@ -73,13 +71,21 @@ impl Deref for State {
 /// What a [`State`] gives access to.
 pub struct Parts {
     pub config: Arc<Config>,
-    pub limits: Limits,
+    pub http: HttpContext,
     pub actors: Actors,
     pub readiness: Readiness,
     pub payments: PaymentProvider,
     pub storage: Storage,
     pub documents: Documents,
-    pub rate_limiter: RateLimiter,
+}
+
+/// Sessions, as the layers ask for them.
+struct Sessions(SessionDirectory);
+
+impl Authenticator for Sessions {
+    fn session<'a>(&'a self, tenant: &'a TenantScope, token: &'a str) -> Authenticated<'a> {
+        Box::pin(self.0.resolve(tenant, token))
+    }
 }
 
 /// How an application is built, beyond its configuration.
@@ -139,7 +145,14 @@ impl Application {
         let Options { limits, clock, threads, endpoints } = options;
         let threads = threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
-        let rate_limiter = RateLimiter::new(&config, Arc::clone(&clock))?;
+        let rate_limiter = RateLimiter::new(
+            RateLimitSettings {
+                limits: config.rate_limits,
+                redis_url: config.redis_url.as_ref(),
+                secret: &config.session_secret,
+            },
+            Arc::clone(&clock),
+        )?;
         let actors = start_actors(&config, clock, threads)?;
         let wanted = SocketAddr::new(config.bind_address, config.port);
         let stripe = &config.stripe;
@@ -153,16 +166,17 @@ impl Application {
         let documents = Documents::new(printer, storage.clone(), threads);
         let config = Arc::new(config);
         let mailer = Mailer::new(&config, &actors)?;
-        let state = State(Arc::new(Parts {
-            config,
+        let http = HttpContext::new(HttpParts {
             limits,
-            actors,
-            readiness: Readiness::default(),
-            payments,
-            storage,
-            documents,
+            cookies: config.cookies,
+            trusted_proxies: config.trusted_proxies.clone(),
+            app_base_url: config.app_base_url.clone(),
+            tenants: actors.tenants.clone(),
+            authenticator: Box::new(Sessions(actors.sessions.clone())),
             rate_limiter,
-        }));
+        });
+        let readiness = Readiness::default();
+        let state = State(Arc::new(Parts { config, http, actors, readiness, payments, storage, documents }));
         let of_worker = state.clone();
         let application = move || service(&of_worker, &endpoints);
         let strict = state.config.cookies.secure;
@@ -208,7 +222,7 @@ impl Application {
         });
         let backlog = metrics::backlog::watch(state.actors.database.clone(), state.actors.clock.clone());
         let backlog = actix_web::rt::spawn(backlog);
-        let rate_limiter = state.rate_limiter.clone();
+        let rate_limiter = state.http.rate_limiter.clone();
         let connection = actix_web::rt::spawn(async move { rate_limiter.stay_connected().await });
         let (ended, has_ended) = oneshot::channel::<()>();
         let tell_background = end_background.clone();
@@ -216,7 +230,7 @@ impl Application {
             tokio::select! {
                 () = stop => {
                     state.readiness.stop();
-                    tokio::time::sleep(state.limits.shutdown_notice).await;
+                    tokio::time::sleep(state.http.limits.shutdown_notice).await;
                     // What is written from here on, another process delivers.
                     let _no_receiver = tell_background.send(true);
                     handle.stop(true).await;
@@ -255,14 +269,10 @@ pub fn service(
     endpoints: &[Endpoint],
 ) -> impl ServiceFactory<Request, Config = AppConfig, Response = Response<BoxBody>, Error = Error, InitError = ()>
 + use<> {
-    let settings =
-        EdgeSettings { request_timeout: state.limits.request, strict_transport: state.config.cookies.secure };
-    let observed = state.clone();
-    let routed = App::new()
-        .app_data(web::Data::new(state.clone()))
-        .configure(|config| routes::mount(config, state, endpoints))
-        .wrap(from_fn(move |request, next: Next<BoxBody>| observe(observed.clone(), request, next)));
-    edge::wrap(routed, settings)
+    let of_handlers = web::Data::new(state.clone());
+    primetech_http::service::service(&state.http, endpoints, move |config: &mut web::ServiceConfig| {
+        config.app_data(of_handlers);
+    })
 }
 
 /// Delivers the outbox while the application runs.
@@ -299,26 +309,6 @@ fn start_actors(config: &Config, clock: SharedClock, threads: usize) -> Result<A
     };
     let settings = ActorSettings { session, signer, shards: threads, limits: BatchLimits::default() };
     Actors::start(database, clock, settings).map_err(ServeError::Actors)
-}
-
-/// Notes what is known of every request before it is routed.
-async fn observe(
-    state: State,
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse, Error> {
-    let proxies = &state.config.trusted_proxies;
-    let (client, own_host) = (address::of(&request, proxies), host::of(&request, proxies));
-    let route = request.match_pattern();
-    {
-        let mut extensions = request.extensions_mut();
-        if let (Some(facts), Some(route)) = (extensions.get::<Rc<Facts>>(), route) {
-            facts.know_route(request.method(), route);
-        }
-        extensions.insert(client);
-        extensions.insert(own_host);
-    }
-    next.call(request).await
 }
 
 /// Done when the process is asked to end: SIGTERM, or Ctrl-C.

@@ -60,7 +60,7 @@ impl Documents {
         let find = FindDocument { viewer, subject: subject.clone(), layout: LAYOUT };
         let found = ask(actors.documents.of(&scope), find).await?;
         let FoundDocument { stored, printed, seller, revision } =
-            found.ok_or_else(|| ApiError::new(Code::NotFound))?;
+            found.ok_or_else(|| ApiError::new(Code::NOT_FOUND))?;
         if let Some(stored) = &stored
             && self.storage.holds(stored).await?
         {

@@ -6,18 +6,13 @@ pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod documents;
-pub mod error;
-pub mod input;
 pub mod integrations;
-pub mod layers;
-pub mod limits;
-pub mod listener;
 pub mod metrics;
-pub mod openapi;
 #[cfg(feature = "dev")]
 pub mod process;
-pub mod rate_limits;
 mod reconciler;
 pub mod routes;
 pub mod schema;
 pub mod telemetry;
+
+pub use primetech_http::{error, input, layers, limits, openapi, rate_limits};

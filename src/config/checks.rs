@@ -103,7 +103,7 @@ pub fn redis_url(text: &str) -> Check<SecretString> {
         Ok(url)
             if matches!(url.scheme(), "redis" | "rediss")
                 && url.has_host()
-                && redis::Client::open(text).is_ok() =>
+                && primetech_http::rate_limits::is_redis_url(text) =>
         {
             Ok(text.into())
         }

@@ -22,6 +22,9 @@ use primetech_actors::reconciler::ReconcilerSettings;
 use secrecy::{SecretSlice, SecretString};
 use url::Url;
 
+use primetech_http::context::front_end_url;
+pub use primetech_http::rate_limits::RateLimits;
+
 use crate::layers::address::TrustedProxies;
 use crate::layers::cookies::CookieSettings;
 pub use mail::MailTransport;
@@ -87,21 +90,6 @@ pub struct StorageConfig {
 pub struct MailConfig {
     pub from: Mailbox,
     pub transport: MailTransport,
-}
-
-/// What one address (or account) may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateLimits {
-    /// Calls under `/api/auth` in 15 minutes.
-    pub auth: NonZeroU32,
-    /// Failed logins of one account in 15 minutes.
-    pub login_failures: NonZeroU32,
-    /// Licence calls a minute.
-    pub licences: NonZeroU32,
-    /// Other calls a minute.
-    pub other: NonZeroU32,
-    /// Webhooks a minute.
-    pub webhooks: NonZeroU32,
 }
 
 #[derive(Debug, Clone)]
@@ -272,7 +260,7 @@ impl Config {
 
     /// An address of the front end, for a link in a mail or a page to return to.
     pub fn front_end_url(&self, path: &str) -> String {
-        format!("{}/{}", self.app_base_url.as_str().trim_end_matches('/'), path.trim_start_matches('/'))
+        front_end_url(&self.app_base_url, path)
     }
 }
 

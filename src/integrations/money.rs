@@ -1,11 +1,11 @@
 //! Amounts of money as people read them, in documents and mails.
 //!
 //! Owns the one style in which the product writes an amount: `USD 1,234.56`, with the decimals that Stripe charges by
-//! ([`primetech_actors::money`]), so that what was charged is what is printed. The code comes first instead of a symbol,
+//! ([`primetech_kernel::money`]), so that what was charged is what is printed. The code comes first instead of a symbol,
 //! because a symbol is not clear: `$` is the sign of some twenty currencies, `¥` of two, `kr` of four. All of it is ASCII,
 //! so that it can be searched, and pasted into a spreadsheet. Invariant: reading the figures back gives the same amount.
 
-use primetech_actors::money;
+use primetech_kernel::money;
 
 /// An amount in the currency's minor unit, with its code: `USD 1,234.56`, `JPY 7,000`, `KWD -0.005`.
 pub fn amount(minor_units: i64, currency: &str) -> String {

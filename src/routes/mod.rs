@@ -13,9 +13,7 @@ pub mod currencies;
 pub mod docs;
 pub mod health;
 pub mod invoices;
-mod kept;
 pub mod licences;
-mod mount;
 pub mod orders;
 mod pdf;
 pub mod receipts;
@@ -23,94 +21,8 @@ pub mod releases;
 pub mod storage;
 pub mod webhooks;
 
-use actix_web::Route;
-use actix_web::http::Method;
-
-use crate::openapi::Doc;
-use crate::rate_limits::Bucket;
-
 pub use health::readiness::Readiness;
-pub(crate) use mount::mount;
-
-/// Who may call an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Anyone.
-    Public,
-    /// A signed-in user of any role.
-    Session,
-    /// An administrator of the tenant.
-    Admin,
-}
-
-/// Which layers stand before an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Expects {
-    /// A tenant's host and JSON: everything under `/api` but webhooks.
-    TenantAndJson,
-    /// A tenant's host; no body is read. Outside `/api`.
-    Tenant,
-    /// Signed bytes, and no tenant: webhooks. All methods of such a path are of this kind.
-    RawBody,
-    /// Nothing: health and documentation, outside `/api`.
-    Nothing,
-}
-
-/// One endpoint.
-#[derive(Clone)]
-pub struct Endpoint {
-    pub method: Method,
-    /// With its parameters, as in `/api/orders/{orderId}`.
-    pub path: &'static str,
-    pub access: Access,
-    pub expects: Expects,
-    /// Where its calls are counted, if it expects anything.
-    pub bucket: Bucket,
-    /// Makes the handler's route, once on each worker: `|| web::to(handle)`.
-    handler: fn() -> Route,
-    /// What its own file says of it.
-    pub doc: Option<fn() -> Doc>,
-}
-
-impl Endpoint {
-    pub fn new(method: Method, path: &'static str, access: Access, handler: fn() -> Route) -> Self {
-        let expects = if path.starts_with("/api/") { Expects::TenantAndJson } else { Expects::Nothing };
-        let bucket = Bucket::of_path(path);
-        Self { method, path, access, expects, bucket, handler, doc: None }
-    }
-
-    pub fn get(path: &'static str, access: Access, handler: fn() -> Route) -> Self {
-        Self::new(Method::GET, path, access, handler)
-    }
-
-    pub fn post(path: &'static str, access: Access, handler: fn() -> Route) -> Self {
-        Self::new(Method::POST, path, access, handler)
-    }
-
-    pub fn patch(path: &'static str, access: Access, handler: fn() -> Route) -> Self {
-        Self::new(Method::PATCH, path, access, handler)
-    }
-
-    #[must_use]
-    pub fn documented(mut self, doc: fn() -> Doc) -> Self {
-        self.doc = Some(doc);
-        self
-    }
-
-    /// In place of what the path suggests.
-    #[must_use]
-    pub fn expecting(mut self, expects: Expects) -> Self {
-        self.expects = expects;
-        self
-    }
-
-    /// In place of what the path suggests.
-    #[must_use]
-    pub fn counted_in(mut self, bucket: Bucket) -> Self {
-        self.bucket = bucket;
-        self
-    }
-}
+pub use primetech_http::endpoint::{Access, Endpoint, Expects};
 
 /// Every endpoint.
 pub fn endpoints() -> Vec<Endpoint> {

@@ -31,7 +31,7 @@ pub(super) fn doc(summary: &'static str) -> Doc {
              URL is good for 10 minutes, for whoever has it.",
         )
         .answers::<SignedPdf>(200, "The URL.")
-        .refuses(&[Code::NotFound, Code::StorageUnavailable])
+        .refuses(&[Code::NOT_FOUND, Code::STORAGE_UNAVAILABLE])
 }
 
 pub(super) async fn answer(

@@ -5,7 +5,6 @@
 
 mod collector;
 mod export;
-pub(crate) mod request;
 mod statements;
 
 use std::io::IsTerminal;

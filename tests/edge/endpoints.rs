@@ -128,7 +128,7 @@ async fn forgetful() -> HttpResponse {
 
 async fn raw(RawBody(bytes): RawBody) -> Result<HttpResponse, ApiError> {
     if bytes.starts_with(b"bad") {
-        return Err(ApiError::new(Code::InvalidSignature));
+        return Err(ApiError::new(Code::INVALID_SIGNATURE));
     }
     Ok(HttpResponse::Ok().json(json!({ "length": bytes.len() })))
 }

@@ -9,6 +9,7 @@ mod certificate;
 mod decide;
 mod messages;
 pub mod operator;
+mod refusals;
 pub(crate) mod store;
 
 pub use actor::{LicenceActor, REFUSALS};

@@ -3,38 +3,12 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::views::*;
+pub use crate::caller::Viewer;
 use crate::fault::Fault;
 use crate::idempotency::{HeldClaim, IdempotencyClaim, KeptAnswer};
 use crate::identifiers::{InvoiceNumber, OrderNumber, ReceiptNumber};
 use crate::page::{Page, PageRequest};
-use crate::session::{Role, Session};
 use crate::tenancy::TenantScope;
-
-/// Whose things are looked at: a customer sees its own, an admin all of the tenant's.
-#[derive(Debug, Clone, Copy)]
-pub struct Viewer {
-    pub scope: TenantScope,
-    pub user_id: Uuid,
-    sees_all: bool,
-}
-
-impl Viewer {
-    /// For the platform's own deliveries: sees all of the tenant.
-    pub(crate) fn of_platform(scope: TenantScope) -> Self {
-        Self { scope, user_id: Uuid::nil(), sees_all: true }
-    }
-
-    /// None where all users' rows may be seen: the parameter of the queries' owner filter.
-    pub(crate) fn only_user(&self) -> Option<Uuid> {
-        (!self.sees_all).then_some(self.user_id)
-    }
-}
-
-impl From<&Session> for Viewer {
-    fn from(session: &Session) -> Self {
-        Self { scope: session.scope(), user_id: session.user.id, sees_all: session.user.role >= Role::Admin }
-    }
-}
 
 /// How a client names an order.
 #[derive(Debug, Clone)]

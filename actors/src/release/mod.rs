@@ -6,6 +6,7 @@
 mod actor;
 mod messages;
 mod publish;
+mod refusals;
 mod store;
 mod views;
 

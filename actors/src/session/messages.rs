@@ -1,77 +1,13 @@
-use std::fmt;
-
 use actix::Message;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::token::SessionToken;
 use crate::audit_log::RequestId;
+pub use crate::caller::{Role, Session, User};
 use crate::fault::Fault;
 use crate::tenancy::TenantScope;
-
-/// What a user may do: each role may do all that the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Role {
-    Customer,
-    Admin,
-}
-
-impl Role {
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "CUSTOMER" => Some(Self::Customer),
-            "ADMIN" => Some(Self::Admin),
-            _ => None,
-        }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Customer => "CUSTOMER",
-            Self::Admin => "ADMIN",
-        }
-    }
-}
-
-/// A user as the API shows it. `Debug` keeps the address and name to itself.
-#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct User {
-    pub id: Uuid,
-    #[schema(example = "jane@example.com")]
-    pub email: String,
-    #[schema(example = "Jane Doe")]
-    pub name: Option<String>,
-    pub role: Role,
-    pub email_verified: bool,
-    pub created_at: DateTime<Utc>,
-}
-
-impl fmt::Debug for User {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("User").field("id", &self.id).field("role", &self.role).finish_non_exhaustive()
-    }
-}
-
-/// A session that was found to be alive: proof of who is asking, and for which tenant.
-#[derive(Debug, Clone)]
-pub struct Session {
-    pub(super) scope: TenantScope,
-    pub session_id: Uuid,
-    pub user: User,
-    pub(super) created_at: DateTime<Utc>,
-    pub(super) expires_at: DateTime<Utc>,
-}
-
-impl Session {
-    pub fn scope(&self) -> TenantScope {
-        self.scope
-    }
-}
 
 /// A user who has just signed in, and the token for the cookie.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod directory;
 mod messages;
 pub mod operator;
 pub mod password;
+mod refusals;
 mod store;
 mod token;
 

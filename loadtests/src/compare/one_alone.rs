@@ -188,6 +188,6 @@ async fn activate(
     let certificate = actors
         .signer
         .certify(tenant.id, &claims, actors.clock.now(), licence.expires_at)
-        .map_err(|fault: Fault| ApiError::new(Code::InternalError).caused_by(fault))?;
+        .map_err(|fault: Fault| ApiError::new(Code::INTERNAL_ERROR).caused_by(fault))?;
     Ok(HttpResponse::Created().json(Activated { activation, created: true, certificate }))
 }

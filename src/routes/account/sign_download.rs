@@ -28,7 +28,7 @@ fn doc() -> Doc {
         .about("The URL is good for 10 minutes, for whoever has it.")
         .path("releaseId", "The release.", schemas::uuid())
         .answers::<SignedDownload>(200, "The URL, and what its file must be.")
-        .refuses(&[Code::NotFound, Code::EntitlementRequired, Code::StorageUnavailable])
+        .refuses(&[Code::NOT_FOUND, Code::ENTITLEMENT_REQUIRED, Code::STORAGE_UNAVAILABLE])
 }
 
 #[derive(Serialize, ToSchema)]

@@ -28,7 +28,7 @@ fn doc() -> Doc {
         .path("bkgRef", "The booking's reference.", schemas::booking_ref())
         .body::<MoveBody>()
         .answers::<MovedAnswer>(200, "The booking as it is now.")
-        .refuses(&[Code::BookingNotFound, Code::BookingInvalidTransition])
+        .refuses(&[Code::BOOKING_NOT_FOUND, Code::BOOKING_INVALID_TRANSITION])
 }
 
 /// What is sent.
@@ -74,10 +74,10 @@ async fn handle(
 
 fn refusal(error: MoveError) -> ApiError {
     match error {
-        MoveError::NotFound => ApiError::new(Code::BookingNotFound),
+        MoveError::NotFound => ApiError::new(Code::BOOKING_NOT_FOUND),
         MoveError::InvalidTransition { from, to } => {
             let allowed: Vec<&str> = from.allowed().iter().map(|status| status.as_str()).collect();
-            ApiError::new(Code::BookingInvalidTransition)
+            ApiError::new(Code::BOOKING_INVALID_TRANSITION)
                 .meta("from", from.as_str())
                 .meta("to", to.as_str())
                 .meta("allowed", allowed)

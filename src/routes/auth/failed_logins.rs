@@ -26,12 +26,12 @@ impl<'a> FailedLogins<'a> {
 
     /// Refuses where no more failures are left.
     pub async fn check(&self) -> Result<(), ApiError> {
-        self.judge(self.state.rate_limiter.look(Bucket::LoginFailures, &self.account).await)
+        self.judge(self.state.http.rate_limiter.look(Bucket::LoginFailures, &self.account).await)
     }
 
     /// Counts one; refuses where it is one too many.
     pub async fn count(&self) -> Result<(), ApiError> {
-        self.judge(self.state.rate_limiter.take(Bucket::LoginFailures, &self.account).await)
+        self.judge(self.state.http.rate_limiter.take(Bucket::LoginFailures, &self.account).await)
     }
 
     fn judge(&self, standing: Option<Standing>) -> Result<(), ApiError> {

@@ -27,7 +27,7 @@ fn doc() -> Doc {
         .body::<LoginBody>()
         .answers::<UserAnswer>(200, "The user, signed in.")
         .with_cookie()
-        .refuses(&[Code::InvalidCredentials])
+        .refuses(&[Code::INVALID_CREDENTIALS])
 }
 
 /// What is sent.
@@ -60,7 +60,7 @@ async fn handle(
         Ok(logged_in) => logged_in,
         Err(LoginError::InvalidCredentials) => {
             failures.count().await?;
-            return Err(Code::InvalidCredentials.into());
+            return Err(Code::INVALID_CREDENTIALS.into());
         }
         Err(error) => return Err(error.into()),
     };

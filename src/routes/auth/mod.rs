@@ -10,13 +10,12 @@ pub mod reset_password;
 pub mod verify_email;
 
 use actix_web::HttpResponse;
-use primetech_actors::session::{LoginError, RegisterError, ResetPasswordError, SignedIn, TokenError, User};
+use primetech_actors::session::{SignedIn, User};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::State;
-use crate::error::{ApiError, Code};
 use crate::input::Input;
 
 #[derive(Serialize, ToSchema)]
@@ -30,7 +29,9 @@ fn signed_in(
     mut response: actix_web::HttpResponseBuilder,
     signed_in: SignedIn,
 ) -> HttpResponse {
-    response.cookie(state.config.cookies.session(&signed_in.token)).json(UserAnswer { user: signed_in.user })
+    response
+        .cookie(state.config.cookies.session(signed_in.token.expose()))
+        .json(UserAnswer { user: signed_in.user })
 }
 
 /// Records a weak password beside the other faults.
@@ -40,44 +41,5 @@ fn refuse_weak(input: &mut Input, password: Option<&SecretString>, email: Option
             primetech_actors::session::password::weakness(password.expose_secret(), email.unwrap_or_default())
     {
         input.fault("password", weakness);
-    }
-}
-
-impl From<RegisterError> for ApiError {
-    fn from(error: RegisterError) -> Self {
-        match error {
-            RegisterError::EmailTaken => Self::new(Code::EmailTaken),
-            RegisterError::Fault(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<LoginError> for ApiError {
-    fn from(error: LoginError) -> Self {
-        match error {
-            LoginError::InvalidCredentials => Self::new(Code::InvalidCredentials),
-            LoginError::Fault(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<TokenError> for ApiError {
-    fn from(error: TokenError) -> Self {
-        match error {
-            TokenError::InvalidToken => Self::new(Code::InvalidToken),
-            TokenError::Fault(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<ResetPasswordError> for ApiError {
-    fn from(error: ResetPasswordError) -> Self {
-        match error {
-            ResetPasswordError::InvalidToken => Self::new(Code::InvalidToken),
-            ResetPasswordError::WeakPassword(weakness) => {
-                Self::new(Code::ValidationError).field("password", weakness)
-            }
-            ResetPasswordError::Fault(fault) => fault.into(),
-        }
     }
 }

@@ -24,7 +24,7 @@ fn doc() -> Doc {
         .body::<RegisterBody>()
         .answers::<UserAnswer>(201, "The new user, signed in.")
         .with_cookie()
-        .refuses(&[Code::EmailTaken])
+        .refuses(&[Code::EMAIL_TAKEN])
 }
 
 /// What is sent.

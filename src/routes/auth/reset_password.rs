@@ -23,7 +23,7 @@ fn doc() -> Doc {
         .about("Ends every session of the user. The token is the one of the mailed link: it works once, for an hour, until a newer one is mailed.")
         .body::<ResetPasswordBody>()
         .answers_nothing(204, "The password is set.")
-        .refuses(&[Code::InvalidToken])
+        .refuses(&[Code::INVALID_TOKEN])
 }
 
 /// What is sent.

@@ -23,7 +23,7 @@ fn doc() -> Doc {
         .about("The token is the one of the mailed link. It works once, for 24 hours, until a newer one is mailed.")
         .body::<VerifyEmailBody>()
         .answers::<UserAnswer>(200, "The user, verified.")
-        .refuses(&[Code::InvalidToken])
+        .refuses(&[Code::INVALID_TOKEN])
 }
 
 /// What is sent.

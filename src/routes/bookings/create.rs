@@ -15,8 +15,8 @@ use crate::layers::address::ClientAddress;
 use crate::layers::facts::RequestId;
 use crate::layers::permission::{CurrentTenant, MaybeSignedIn};
 use crate::openapi::Doc;
-use crate::routes::kept::kept_answer;
 use crate::routes::{Access, Endpoint};
+use primetech_http::saved_answer::kept_answer;
 
 pub fn endpoint() -> Endpoint {
     Endpoint::post("/api/bookings", Access::Public, || web::to(handle)).documented(doc)
@@ -28,7 +28,7 @@ fn doc() -> Doc {
         .idempotent()
         .body::<BookBody>()
         .answers::<BookingAnswer<'_>>(201, "The new booking.")
-        .refuses(&[Code::ProductNotFound])
+        .refuses(&[Code::PRODUCT_NOT_FOUND])
 }
 
 /// What is sent.
@@ -76,7 +76,7 @@ async fn handle(
         };
         IdempotencyClaim { owner, key, request_hash }
     });
-    let not_found = ApiError::new(Code::ProductNotFound).meta("sku", service_sku.as_str());
+    let not_found = ApiError::new(Code::PRODUCT_NOT_FOUND).meta("sku", service_sku.as_str());
     let product_not_found =
         KeptAnswer { status: not_found.code().status().as_u16(), body: not_found.body(&request_id.0) };
     let wanted = WantedBooking { service_sku, name, email, phone, scheduled_for, notes };
@@ -94,8 +94,8 @@ async fn handle(
         Ok(answer) => Ok(HttpResponse::Created().content_type("application/json").body(answer.body)),
         Err(BookError::ProductNotFound) => Err(not_found),
         Err(BookError::Refused(Refused::Replay(answer))) => kept_answer(answer),
-        Err(BookError::Refused(Refused::InProgress)) => Err(ApiError::new(Code::IdempotencyInProgress)),
-        Err(BookError::Refused(Refused::Reused)) => Err(ApiError::new(Code::IdempotencyKeyReused)),
+        Err(BookError::Refused(Refused::InProgress)) => Err(ApiError::new(Code::IDEMPOTENCY_IN_PROGRESS)),
+        Err(BookError::Refused(Refused::Reused)) => Err(ApiError::new(Code::IDEMPOTENCY_KEY_REUSED)),
         Err(BookError::Fault(fault)) => Err(fault.into()),
     }
 }

@@ -28,7 +28,7 @@ fn doc() -> Doc {
             json!({"type": "string", "format": "email", "example": "jane@example.com"}),
         )
         .answers::<BookingAnswer<'_>>(200, "The booking.")
-        .refuses(&[Code::BookingNotFound])
+        .refuses(&[Code::BOOKING_NOT_FOUND])
 }
 
 async fn handle(
@@ -41,6 +41,6 @@ async fn handle(
     let (reference, email) = input.finish((reference, email))?;
     let scope = tenant.scope();
     let found = ask(state.actors.bookings.of(&scope), TrackBooking { scope, reference, email }).await?;
-    let booking = found.ok_or_else(|| ApiError::new(Code::BookingNotFound))?;
+    let booking = found.ok_or_else(|| ApiError::new(Code::BOOKING_NOT_FOUND))?;
     Ok(HttpResponse::Ok().json(BookingAnswer { booking: &booking }))
 }

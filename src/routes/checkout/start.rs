@@ -27,8 +27,8 @@ use crate::layers::facts::RequestId;
 use crate::layers::origin::may_return_to;
 use crate::layers::permission::{CurrentTenant, SignedIn};
 use crate::openapi::Doc;
-use crate::routes::kept::kept_answer;
 use crate::routes::{Access, Endpoint};
+use primetech_http::saved_answer::kept_answer;
 
 /// How long a customer may take to pay. The provider allows 24 hours from its own now: an hour is left for a repeated
 /// request, whose parameters must be those of the first.
@@ -52,7 +52,7 @@ fn doc() -> Doc {
         .idempotent()
         .body::<StartBody>()
         .answers::<Answer>(201, "Go on at `checkout.url`.")
-        .refuses(&[Code::ProductNotFound, Code::PaymentProviderError, Code::NumbersExhausted])
+        .refuses(&[Code::PRODUCT_NOT_FOUND, Code::PAYMENT_PROVIDER_ERROR, Code::NUMBERS_EXHAUSTED])
 }
 
 /// What is bought; all of one currency, a sku once.
@@ -116,7 +116,7 @@ async fn handle(
     let cancel_url = body.optional("cancelUrl", rules::web_url);
     refuse_repeated(&mut input, items.get());
     for (name, url) in [("successUrl", &success_url), ("cancelUrl", &cancel_url)] {
-        if url.get().and_then(Option::as_ref).is_some_and(|url| !may_return_to(&state, &tenant, url)) {
+        if url.get().and_then(Option::as_ref).is_some_and(|url| !may_return_to(&state.http, &tenant, url)) {
             input.fault(name, "must lead to the shop itself, its front end, or a site that it allows");
         }
     }
@@ -172,7 +172,8 @@ async fn start(state: web::Data<State>, wanted: Wanted) -> Result<HttpResponse, 
         Ok(made) => CheckoutView { session_id: made.id, url: made.url, expires_at: made.expires_at },
         Err(error) => {
             free_when_possible(state, scope, placed.claim).await;
-            let refusal = ApiError::new(Code::PaymentProviderError).meta("orderNumber", placed.order.number);
+            let refusal =
+                ApiError::new(Code::PAYMENT_PROVIDER_ERROR).meta("orderNumber", placed.order.number);
             return Err(refusal.caused_by(error));
         }
     };
@@ -271,20 +272,20 @@ async fn refuse(
 ) -> Result<HttpResponse, ApiError> {
     Err(match error {
         PlaceOrderError::ProductNotFound { sku, claim } => {
-            let refusal = ApiError::new(Code::ProductNotFound).meta("sku", sku);
+            let refusal = ApiError::new(Code::PRODUCT_NOT_FOUND).meta("sku", sku);
             let kept = KeptAnswer { status: StatusCode::NOT_FOUND.as_u16(), body: refusal.body(request_id) };
             settle(state, scope, claim, Some(kept)).await?;
             refusal
         }
         PlaceOrderError::NumbersExhausted { claim } => {
             settle(state, scope, claim, None).await?;
-            ApiError::new(Code::NumbersExhausted)
+            ApiError::new(Code::NUMBERS_EXHAUSTED)
         }
         PlaceOrderError::MixedCurrencies => {
-            ApiError::new(Code::ValidationError).field("items", "must all be of one currency")
+            ApiError::new(Code::VALIDATION_ERROR).field("items", "must all be of one currency")
         }
         PlaceOrderError::NotChargeable(faults) => {
-            faults.iter().fold(ApiError::new(Code::ValidationError), |error, fault| {
+            faults.iter().fold(ApiError::new(Code::VALIDATION_ERROR), |error, fault| {
                 let message = match fault {
                     NotChargeable::Price { sku, fault } => format!("the price of {sku} {fault}"),
                     NotChargeable::Total(fault) => format!("the total {fault}"),
@@ -293,8 +294,8 @@ async fn refuse(
             })
         }
         PlaceOrderError::Refused(Refused::Replay(answer)) => return kept_answer(answer),
-        PlaceOrderError::Refused(Refused::InProgress) => ApiError::new(Code::IdempotencyInProgress),
-        PlaceOrderError::Refused(Refused::Reused) => ApiError::new(Code::IdempotencyKeyReused),
+        PlaceOrderError::Refused(Refused::InProgress) => ApiError::new(Code::IDEMPOTENCY_IN_PROGRESS),
+        PlaceOrderError::Refused(Refused::Reused) => ApiError::new(Code::IDEMPOTENCY_KEY_REUSED),
         PlaceOrderError::Fault(fault) => fault.into(),
     })
 }

@@ -18,7 +18,7 @@ pub fn endpoint() -> Endpoint {
         Doc::new("A file of that page")
             .path("file", "Its name.", json!({"type": "string", "example": "swagger-ui.css"}))
             .answers_raw(200, "The file.", "*/*", json!({"type": "string"}))
-            .refuses(&[Code::NotFound])
+            .refuses(&[Code::NOT_FOUND])
     })
 }
 
@@ -34,5 +34,5 @@ async fn handle(request: HttpRequest) -> Result<HttpResponse, ApiError> {
 pub(super) fn file(name: &str) -> Result<SwaggerFile<'static>, ApiError> {
     let config = Arc::new(Config::from("/openapi.json").validator_url("none"));
     let found = serve(name, config).map_err(ApiError::internal)?;
-    found.filter(|_| !name.is_empty()).ok_or_else(|| ApiError::new(Code::NotFound))
+    found.filter(|_| !name.is_empty()).ok_or_else(|| ApiError::new(Code::NOT_FOUND))
 }

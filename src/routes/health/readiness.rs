@@ -36,23 +36,24 @@ impl Readiness {
 
     pub(super) async fn check(&self, actors: &Actors) -> Result<(), ApiError> {
         if self.is_stopping() {
-            return Err(ApiError::new(Code::Overloaded).message("This process is shutting down."));
+            return Err(ApiError::new(Code::OVERLOADED).message("This process is shutting down."));
         }
         if !actors.are_running() {
-            return Err(ApiError::new(Code::Overloaded)
+            return Err(ApiError::new(Code::OVERLOADED)
                 .message("This process is not ready yet.")
                 .caused_by("an actor is not running"));
         }
         match tokio::time::timeout(PATIENCE, self.check_database(actors)).await {
             Ok(verdict) => verdict,
             Err(_) => {
-                Err(ApiError::new(Code::DatabaseUnavailable).caused_by("the database did not answer in time"))
+                Err(ApiError::new(Code::DATABASE_UNAVAILABLE)
+                    .caused_by("the database did not answer in time"))
             }
         }
     }
 
     async fn check_database(&self, actors: &Actors) -> Result<(), ApiError> {
-        let unavailable = |cause: String| ApiError::new(Code::DatabaseUnavailable).caused_by(cause);
+        let unavailable = |cause: String| ApiError::new(Code::DATABASE_UNAVAILABLE).caused_by(cause);
         // Also where the database answers and is not as it must be, it cannot serve.
         actors.database.check().await.map_err(|fault| unavailable(fault.to_string()))?;
         if self.0.schema_known.load(Ordering::Acquire) {

@@ -16,7 +16,7 @@ fn doc() -> Doc {
     Doc::new("Whether the process can serve requests")
         .about("503 while the database or the actors cannot, and while shutting down.")
         .answers::<Status>(200, "It can.")
-        .refuses(&[Code::DatabaseUnavailable, Code::Overloaded])
+        .refuses(&[Code::DATABASE_UNAVAILABLE, Code::OVERLOADED])
 }
 
 async fn handle(state: web::Data<State>) -> Result<HttpResponse, ApiError> {

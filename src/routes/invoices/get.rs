@@ -22,7 +22,7 @@ fn doc() -> Doc {
     Doc::new("Get an invoice")
         .path("invNumber", "Its number.", schemas::invoice_number())
         .answers::<InvoiceAnswer>(200, "The invoice.")
-        .refuses(&[Code::NotFound])
+        .refuses(&[Code::NOT_FOUND])
 }
 
 #[derive(Serialize, ToSchema)]
@@ -39,6 +39,6 @@ async fn handle(
     let (number,) = input.finish((number,))?;
     let viewer = Viewer::from(&*session);
     let found = ask(state.actors.orders.of(&viewer.scope), GetInvoice { viewer, number }).await?;
-    let invoice = found.ok_or_else(|| ApiError::new(Code::NotFound))?;
+    let invoice = found.ok_or_else(|| ApiError::new(Code::NOT_FOUND))?;
     Ok(HttpResponse::Ok().json(InvoiceAnswer { invoice }))
 }

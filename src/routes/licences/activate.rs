@@ -30,11 +30,11 @@ fn doc() -> Doc {
         .answers::<Activated>(201, "The device is now the active one.")
         .answers::<Activated>(200, "It was already, by the same activation: `created` is false.")
         .refuses(&[
-            Code::LicenceNotFound,
-            Code::LicenceMaxActivations,
-            Code::LicenceSuspended,
-            Code::LicenceRevoked,
-            Code::LicenceExpired,
+            Code::LICENCE_NOT_FOUND,
+            Code::LICENCE_MAX_ACTIVATIONS,
+            Code::LICENCE_SUSPENDED,
+            Code::LICENCE_REVOKED,
+            Code::LICENCE_EXPIRED,
         ])
 }
 

@@ -26,7 +26,7 @@ fn doc() -> Doc {
         .about("By the active device, named by its fingerprint; or without one by the licence's owner or an administrator.")
         .body::<DeactivateBody>()
         .answers::<LicenceAnswer>(200, "The licence, active nowhere.")
-        .refuses(&[Code::LicenceNotFound, Code::LicenceNotActiveHere, Code::AuthRequired])
+        .refuses(&[Code::LICENCE_NOT_FOUND, Code::LICENCE_NOT_ACTIVE_HERE, Code::AUTH_REQUIRED])
 }
 
 /// What is sent.
@@ -55,7 +55,7 @@ async fn handle(
     let by = match (fingerprint, session) {
         (Some(fingerprint), _) => DeactivateBy::Fingerprint(fingerprint),
         (None, Some(session)) => DeactivateBy::Viewer(Viewer::from(&*session)),
-        (None, None) => return Err(ApiError::new(Code::AuthRequired)),
+        (None, None) => return Err(ApiError::new(Code::AUTH_REQUIRED)),
     };
     let scope = tenant.scope();
     let actor = state.actors.licences.of(&shard_key(scope, &key));

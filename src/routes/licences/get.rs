@@ -22,7 +22,7 @@ fn doc() -> Doc {
     Doc::new("Get a licence")
         .path("licKey", "Its key.", schemas::licence_key())
         .answers::<LicenceAnswer>(200, "The licence.")
-        .refuses(&[Code::LicenceNotFound])
+        .refuses(&[Code::LICENCE_NOT_FOUND])
 }
 
 async fn handle(
@@ -34,6 +34,6 @@ async fn handle(
     let (key,) = input.finish((key,))?;
     let viewer = Viewer::from(&*session);
     let found = ask(state.actors.licences.of(&viewer.scope), GetLicence { viewer, key }).await?;
-    let licence = found.ok_or_else(|| ApiError::new(Code::LicenceNotFound))?;
+    let licence = found.ok_or_else(|| ApiError::new(Code::LICENCE_NOT_FOUND))?;
     Ok(HttpResponse::Ok().json(LicenceAnswer { licence }))
 }

@@ -16,7 +16,7 @@ use crate::rate_limits::{Bucket, Subject};
 pub(super) async fn note(state: &web::Data<State>, tenant: &Tenant, client: ClientAddress) {
     metrics::counter!("licence_unknown_keys_total").increment(1);
     let subject = Subject::Address { tenant: Some(tenant.id), address: client.0 };
-    let Some(standing) = state.rate_limiter.take(Bucket::UnknownLicences, &subject).await else {
+    let Some(standing) = state.http.rate_limiter.take(Bucket::UnknownLicences, &subject).await else {
         return;
     };
     if !standing.allowed {

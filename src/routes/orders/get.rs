@@ -22,7 +22,7 @@ fn doc() -> Doc {
     Doc::new("Get an order")
         .path("orderId", "Its id or its number.", schemas::order_id())
         .answers::<OrderAnswer>(200, "The order.")
-        .refuses(&[Code::NotFound])
+        .refuses(&[Code::NOT_FOUND])
 }
 
 #[derive(Serialize, ToSchema)]
@@ -39,7 +39,7 @@ async fn handle(
     let (order,) = input.finish((order,))?;
     let viewer = Viewer::from(&*session);
     let found = ask(state.actors.orders.of(&viewer.scope), GetOrder { viewer, order }).await?;
-    let order = found.ok_or_else(|| ApiError::new(Code::NotFound))?;
+    let order = found.ok_or_else(|| ApiError::new(Code::NOT_FOUND))?;
     Ok(HttpResponse::Ok().json(OrderAnswer { order }))
 }
 

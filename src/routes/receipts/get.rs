@@ -22,7 +22,7 @@ fn doc() -> Doc {
     Doc::new("Get a receipt")
         .path("rcpNumber", "Its number.", schemas::receipt_number())
         .answers::<ReceiptAnswer>(200, "The receipt.")
-        .refuses(&[Code::NotFound])
+        .refuses(&[Code::NOT_FOUND])
 }
 
 #[derive(Serialize, ToSchema)]
@@ -39,6 +39,6 @@ async fn handle(
     let (number,) = input.finish((number,))?;
     let viewer = Viewer::from(&*session);
     let found = ask(state.actors.orders.of(&viewer.scope), GetReceipt { viewer, number }).await?;
-    let receipt = found.ok_or_else(|| ApiError::new(Code::NotFound))?;
+    let receipt = found.ok_or_else(|| ApiError::new(Code::NOT_FOUND))?;
     Ok(HttpResponse::Ok().json(ReceiptAnswer { receipt }))
 }

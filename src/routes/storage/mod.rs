@@ -2,7 +2,6 @@
 
 pub mod sign;
 
-use primetech_actors::release::DownloadError;
 use primetech_actors::stored_file::StoredFile;
 
 use crate::error::{ApiError, Code};
@@ -17,7 +16,9 @@ pub(super) async fn release_url(
     terms: Terms,
 ) -> Result<SignedUrl, ApiError> {
     if !storage.holds(file).await? {
-        return Err(ApiError::new(Code::StorageUnavailable).caused_by("a release's file is not in the store"));
+        return Err(
+            ApiError::new(Code::STORAGE_UNAVAILABLE).caused_by("a release's file is not in the store")
+        );
     }
     Ok(storage.presign_download(file, file_name, "application/octet-stream", terms).await?)
 }
@@ -26,19 +27,9 @@ impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::NotReached | StorageError::Resting | StorageError::Refused(_) => {
-                Self::new(Code::StorageUnavailable).caused_by(error)
+                Self::new(Code::STORAGE_UNAVAILABLE).caused_by(error)
             }
             StorageError::Request(_) => Self::internal(error),
-        }
-    }
-}
-
-impl From<DownloadError> for ApiError {
-    fn from(error: DownloadError) -> Self {
-        match error {
-            DownloadError::NotFound => Self::new(Code::NotFound),
-            DownloadError::EntitlementRequired => Self::new(Code::EntitlementRequired),
-            DownloadError::Fault(fault) => fault.into(),
         }
     }
 }

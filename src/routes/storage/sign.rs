@@ -39,7 +39,7 @@ fn doc() -> Doc {
         )
         .body::<SignBody>()
         .answers::<Signed>(200, "Send `method` to `url` with `headers`.")
-        .refuses(&[Code::NotFound, Code::Forbidden, Code::EntitlementRequired, Code::StorageUnavailable])
+        .refuses(&[Code::NOT_FOUND, Code::FORBIDDEN, Code::ENTITLEMENT_REQUIRED, Code::STORAGE_UNAVAILABLE])
 }
 
 #[derive(ToSchema)]
@@ -167,7 +167,7 @@ async fn handle(
             state.documents.deliver(&state.actors, viewer, subject, terms).await?
         }
         (Operation::Upload, _) if session.user.role < Role::Admin => {
-            return Err(ApiError::new(Code::Forbidden));
+            return Err(ApiError::new(Code::FORBIDDEN));
         }
         (Operation::Upload, Resource::Release(id)) => upload(&state, viewer, id, terms, &request_id).await?,
         (Operation::Upload, Resource::Document(_)) => {
@@ -199,7 +199,7 @@ async fn upload(
     let scope = viewer.scope;
     let note = NoteUpload { scope, release_id, by_user_id: viewer.user_id, request_id: request_id.audited() };
     if !ask(state.actors.releases.of(&scope), note).await? {
-        return Err(ApiError::new(Code::NotFound));
+        return Err(ApiError::new(Code::NOT_FOUND));
     }
     let key = object_key::of_upload(scope.tenant_id(), release_id);
     // Only for whether the store can be reached: an upload before this one is replaced.

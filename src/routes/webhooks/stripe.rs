@@ -34,7 +34,7 @@ fn doc() -> Doc {
         )
         .raw_body("application/json", json!({"type": "object", "example": {"id": "evt_1", "object": "event"}}))
         .answers::<ReceivedAnswer>(200, "Dealt with.")
-        .refuses(&[Code::InvalidSignature, Code::WebhookProcessingFailed])
+        .refuses(&[Code::INVALID_SIGNATURE, Code::WEBHOOK_PROCESSING_FAILED])
 }
 
 #[derive(Serialize, ToSchema)]
@@ -49,16 +49,16 @@ async fn handle(
 ) -> Result<HttpResponse, ApiError> {
     let mut signatures = request.headers().get_all("stripe-signature");
     let (Some(Ok(header)), None) = (signatures.next().map(|value| value.to_str()), signatures.next()) else {
-        return Err(ApiError::new(Code::InvalidSignature));
+        return Err(ApiError::new(Code::INVALID_SIGNATURE));
     };
     let now = state.actors.clock.now();
     signature::verify(header, &body, &state.config.stripe.webhook_secrets, now)
-        .map_err(|error| ApiError::new(Code::InvalidSignature).caused_by(error))?;
+        .map_err(|error| ApiError::new(Code::INVALID_SIGNATURE).caused_by(error))?;
     let payload = String::from_utf8_lossy(&body).into_owned();
     let actor = state.actors.webhooks.of(&contended_by(&payload));
     match ask(actor, Deliver { payload }).await {
         Ok(_) => Ok(HttpResponse::Ok().json(ReceivedAnswer { received: true })),
-        Err(Fault::Overloaded) => Err(ApiError::new(Code::Overloaded)),
-        Err(fault) => Err(ApiError::new(Code::WebhookProcessingFailed).caused_by(fault)),
+        Err(Fault::Overloaded) => Err(ApiError::new(Code::OVERLOADED)),
+        Err(fault) => Err(ApiError::new(Code::WEBHOOK_PROCESSING_FAILED).caused_by(fault)),
     }
 }

@@ -1,0 +1,128 @@
+//! The outermost layer: whatever happens within, one well-formed answer leaves, and one line is logged.
+//!
+//! It stands outside actix-web's `App`, on the bare HTTP request: inside, a copy of the request must not be held while
+//! it is being routed, and an answer cannot be made without one.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix_http::{HttpMessage, Request, Response};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, apply_fn_factory};
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::ServiceResponse;
+use actix_web::http::Method;
+use actix_web::http::header::HeaderValue;
+use futures_util::FutureExt;
+
+use super::canonical;
+use super::facts::{Facts, REQUEST_ID};
+use super::{security_headers, unread};
+use crate::endpoint::is_api;
+use crate::error::{ApiError, Code};
+use crate::figures::{self, InFlight};
+
+/// What the outermost layer is set to.
+#[derive(Debug, Clone, Copy)]
+pub struct EdgeSettings {
+    pub request_timeout: Duration,
+    /// Browsers are told to come back over TLS only.
+    pub strict_transport: bool,
+}
+
+/// Puts the layer around an application.
+pub fn wrap<I, F, B>(
+    application: I,
+    settings: EdgeSettings,
+) -> impl ServiceFactory<
+    Request,
+    Config = F::Config,
+    Response = Response<BoxBody>,
+    Error = Error,
+    InitError = F::InitError,
+>
+where
+    I: IntoServiceFactory<F, Request>,
+    F: ServiceFactory<Request, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    apply_fn_factory(application, move |mut request: Request, service: &F::Service| {
+        let method = request.method().clone();
+        let path_is_api = is_api(request.path());
+        let facts = Facts::of(&method, request.headers());
+        request.extensions_mut().insert(Rc::clone(&facts));
+        let unread = unread::hold(&mut request);
+        let called =
+            facts.spans().in_scope(|| panic::catch_unwind(AssertUnwindSafe(|| service.call(request))));
+        let in_flight = InFlight::begin();
+        let spans = facts.spans().clone();
+        spans.around(async move {
+            let _in_flight = in_flight;
+            let started = Instant::now();
+            let outcome = match called {
+                Ok(call) => outcome(call, settings.request_timeout).await,
+                Err(payload) => Outcome::Panic(payload),
+            };
+            let mut response = canonical::answer(outcome, &method, facts.request_id());
+            let headers = response.headers_mut();
+            security_headers::add(headers, path_is_api, settings.strict_transport);
+            // An error that is answered once more keeps the id that its body names.
+            if !headers.contains_key(REQUEST_ID)
+                && let Ok(id) = HeaderValue::from_str(facts.request_id())
+            {
+                headers.insert(REQUEST_ID, id);
+            }
+            let took = started.elapsed();
+            figures::answered(&method, facts.route(), response.status(), took);
+            facts.spans().answered(response.status());
+            log(&method, &facts, &response, took);
+            Ok(match unread {
+                Some(unread) => unread.until_sent(response.into()),
+                None => response.into(),
+            })
+        })
+    })
+}
+
+/// What became of a request.
+pub(super) enum Outcome {
+    Answered(ServiceResponse<BoxBody>),
+    Failed(Error),
+    TimedOut,
+    Panic(Box<dyn Any + Send>),
+}
+
+async fn outcome<B: MessageBody + 'static>(
+    call: impl Future<Output = Result<ServiceResponse<B>, Error>>,
+    timeout: Duration,
+) -> Outcome {
+    // What a panic leaves half done is this request's own state, which nobody looks at again.
+    match tokio::time::timeout(timeout, AssertUnwindSafe(call).catch_unwind()).await {
+        Ok(Ok(Ok(response))) => Outcome::Answered(response.map_into_boxed_body()),
+        Ok(Ok(Err(error))) => Outcome::Failed(error),
+        Ok(Err(payload)) => Outcome::Panic(payload),
+        Err(_) => Outcome::TimedOut,
+    }
+}
+
+/// What a request that took too long is told. A read changed nothing; a write may have.
+pub(super) fn timed_out(method: &Method) -> ApiError {
+    let code = if method.is_safe() { Code::OVERLOADED } else { Code::OUTCOME_UNKNOWN };
+    ApiError::new(code).caused_by("the request took too long")
+}
+
+fn log(method: &Method, facts: &Facts, response: &actix_web::HttpResponse, took: Duration) {
+    let tenant = facts.tenant();
+    tracing::info!(
+        target: "access",
+        method = method.as_str(),
+        route = facts.route().unwrap_or("-"),
+        status = response.status().as_u16(),
+        tenant = tenant.as_deref().unwrap_or("-"),
+        milliseconds = took.as_secs_f64() * 1000.0,
+        "answered"
+    );
+}

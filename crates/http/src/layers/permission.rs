@@ -1,0 +1,80 @@
+//! Who may call an endpoint, as types among its handler's arguments. All are decided from what the layers have looked
+//! up already, so the first of them to refuse is the first in the argument list: put them before the input.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use primetech_kernel::caller::{Role, Session};
+use primetech_kernel::tenancy::Tenant;
+
+use super::session::Asking;
+use crate::error::{ApiError, Code};
+
+/// The tenant whose host was asked.
+#[derive(Debug, Clone)]
+pub struct CurrentTenant(pub Arc<Tenant>);
+
+/// Anyone: the session where there is one.
+#[derive(Debug, Clone)]
+pub struct MaybeSignedIn(pub Option<Arc<Session>>);
+
+/// A signed-in user of any role, or 401 `AUTH_REQUIRED`.
+#[derive(Debug, Clone)]
+pub struct SignedIn(pub Arc<Session>);
+
+/// An administrator of the tenant, or 401 `AUTH_REQUIRED` or 403 `FORBIDDEN`.
+#[derive(Debug, Clone)]
+pub struct Admin(pub Arc<Session>);
+
+fn session(request: &HttpRequest) -> Option<Arc<Session>> {
+    request.extensions().get::<Asking>().and_then(|asking| asking.0.clone())
+}
+
+fn signed_in(request: &HttpRequest) -> Result<Arc<Session>, ApiError> {
+    session(request).ok_or_else(|| ApiError::new(Code::AUTH_REQUIRED))
+}
+
+impl FromRequest for CurrentTenant {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let tenant = request.extensions().get::<Arc<Tenant>>().cloned().map(Self);
+        ready(tenant.ok_or_else(|| ApiError::internal("an endpoint outside of tenants asks for one")))
+    }
+}
+
+impl FromRequest for MaybeSignedIn {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(session(request))))
+    }
+}
+
+impl FromRequest for SignedIn {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(signed_in(request).map(Self))
+    }
+}
+
+impl FromRequest for Admin {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(signed_in(request).and_then(|session| {
+            if session.user.role >= Role::Admin {
+                Ok(Self(session))
+            } else {
+                Err(ApiError::new(Code::FORBIDDEN))
+            }
+        }))
+    }
+}

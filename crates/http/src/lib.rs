@@ -1,0 +1,18 @@
+//! The HTTP edge: layers, input, canonical errors, endpoints, rate limits and the OpenAPI document. It knows no domain.
+//!
+//! A domain's `http` folder brings [`endpoint::Endpoint`]s; [`mount::mount`] puts each behind the layers that it expects.
+
+pub mod context;
+pub mod endpoint;
+pub mod error;
+pub mod figures;
+pub mod input;
+pub mod layers;
+pub mod limits;
+pub mod listener;
+pub mod mount;
+pub mod openapi;
+pub mod rate_limits;
+mod request_spans;
+pub mod saved_answer;
+pub mod service;

@@ -1,0 +1,257 @@
+//! How often a client may call: buckets, who is counted in them, and where the counting is done.
+//!
+//! A [`RateLimiter`] is asked by the layer ([`crate::layers::rate_limit`]) for every request, and by the login for
+//! failed logins. It holds the same rule in two places: in this process ([`local`]), and in Redis for all processes
+//! together ([`shared`]). Where Redis is lost, this process counts alone until it is back; nothing is refused because
+//! of that, and nothing waits.
+//!
+//! The rule, exactly: of one bucket and subject, at most `limit` calls pass in any span of the bucket's window. A
+//! refused call is not counted, so a client that goes on knocking gets in as soon as the oldest call is a window old.
+//!
+//! Counters bear no personal data: a subject is a keyed hash of tenant, address or account ([`subject`]).
+
+mod headers;
+mod local;
+mod log;
+mod shared;
+mod subject;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use primetech_kernel::clock::SharedClock;
+use secrecy::SecretString;
+
+use local::LocalCounters;
+use shared::SharedCounters;
+use subject::SubjectKey;
+
+pub(crate) use headers::write as write_headers;
+pub use shared::InvalidRedisUrl;
+pub use subject::Subject;
+
+const QUARTER_OF_AN_HOUR: Duration = Duration::from_secs(15 * 60);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Unknown licence keys of one address in a quarter of an hour that are put down to mistyping. An office behind one
+/// address mistypes less; whoever guesses asks for more within a second.
+const TOLERATED_GUESSES: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
+/// What is counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bucket {
+    /// Calls that try a password or a mailed token, or send a mail: by address.
+    Auth,
+    /// Logins that failed: by account.
+    LoginFailures,
+    /// Licence calls: by address.
+    Licences,
+    /// Licence keys asked for that nobody has: by address. Watched, never refused.
+    UnknownLicences,
+    /// What payment providers send: by address.
+    Webhooks,
+    /// Every other call: by address.
+    Other,
+}
+
+impl Bucket {
+    pub const ALL: [Self; 6] =
+        [Self::Auth, Self::LoginFailures, Self::Licences, Self::UnknownLicences, Self::Webhooks, Self::Other];
+
+    /// As clients and operators read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::LoginFailures => "login-failures",
+            Self::Licences => "licences",
+            Self::UnknownLicences => "unknown-licences",
+            Self::Webhooks => "webhooks",
+            Self::Other => "other",
+        }
+    }
+
+    /// The bucket of a path, where its endpoint names no other.
+    pub fn of_path(path: &str) -> Self {
+        let is_under =
+            |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if is_under("/api/auth") {
+            Self::Auth
+        } else if is_under("/api/licences") {
+            Self::Licences
+        } else if is_under("/api/webhooks") {
+            Self::Webhooks
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// What one address (or account) may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Calls under `/api/auth` in 15 minutes.
+    pub auth: NonZeroU32,
+    /// Failed logins of one account in 15 minutes.
+    pub login_failures: NonZeroU32,
+    /// Licence calls a minute.
+    pub licences: NonZeroU32,
+    /// Other calls a minute.
+    pub other: NonZeroU32,
+    /// Webhooks a minute.
+    pub webhooks: NonZeroU32,
+}
+
+/// What a [`RateLimiter`] is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct RateLimitSettings<'a> {
+    /// None: limits are switched off.
+    pub limits: Option<RateLimits>,
+    /// Where calls are counted for all processes together.
+    pub redis_url: Option<&'a SecretString>,
+    /// Keys the hashes of subjects.
+    pub secret: &'a SecretString,
+}
+
+/// How many, in how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    pub bucket: Bucket,
+    pub limit: u32,
+    pub window: Duration,
+}
+
+impl Policy {
+    fn of(bucket: Bucket, limits: &RateLimits) -> Self {
+        let (limit, window) = match bucket {
+            Bucket::Auth => (limits.auth, QUARTER_OF_AN_HOUR),
+            Bucket::LoginFailures => (limits.login_failures, QUARTER_OF_AN_HOUR),
+            Bucket::Licences => (limits.licences, MINUTE),
+            Bucket::UnknownLicences => (TOLERATED_GUESSES, QUARTER_OF_AN_HOUR),
+            Bucket::Webhooks => (limits.webhooks, MINUTE),
+            Bucket::Other => (limits.other, MINUTE),
+        };
+        Self { bucket, limit: limit.get(), window }
+    }
+
+    fn window_milliseconds(&self) -> u64 {
+        u64::try_from(self.window.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// How a subject stands in a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    pub policy: Policy,
+    /// False: this call was one too many, and was not counted.
+    pub allowed: bool,
+    /// Calls that may follow at once.
+    pub remaining: u32,
+    /// When `remaining` grows again: the oldest counted call is then a window old.
+    pub more_after: Duration,
+}
+
+/// Whether a call is counted, or only asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    Counts,
+    Asks,
+}
+
+/// What a counter says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Verdict {
+    allowed: bool,
+    remaining: u32,
+    more_after: Duration,
+}
+
+/// Whether [`RateLimiter`] can use this address of a Redis server.
+pub fn is_redis_url(text: &str) -> bool {
+    redis::Client::open(text).is_ok()
+}
+
+/// Counts calls. Cheap to clone; one for each application.
+#[derive(Clone)]
+pub struct RateLimiter(Option<Arc<Counters>>);
+
+struct Counters {
+    limits: RateLimits,
+    clock: SharedClock,
+    key: SubjectKey,
+    local: LocalCounters,
+    shared: Option<SharedCounters>,
+}
+
+impl RateLimiter {
+    /// Needs neither network nor Redis: see [`Self::stay_connected`].
+    pub fn new(settings: RateLimitSettings<'_>, clock: SharedClock) -> Result<Self, InvalidRedisUrl> {
+        let RateLimitSettings { limits: Some(limits), redis_url, secret } = settings else {
+            return Ok(Self(None));
+        };
+        let shared = redis_url.map(SharedCounters::new).transpose()?;
+        let key = SubjectKey::new(secret);
+        Ok(Self(Some(Arc::new(Counters { limits, clock, key, local: LocalCounters::default(), shared }))))
+    }
+
+    /// Connects to Redis, and again whenever it was lost. Runs as long as it is awaited; where nothing is shared, it
+    /// has nothing to do and never ends.
+    pub async fn stay_connected(&self) {
+        match self.0.as_ref().and_then(|counters| counters.shared.as_ref()) {
+            Some(shared) => shared.stay_connected().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Counts a call, unless it is one too many. None: limits are switched off.
+    pub async fn take(&self, bucket: Bucket, subject: &Subject<'_>) -> Option<Standing> {
+        self.ask(bucket, subject, Weight::Counts).await
+    }
+
+    /// Whether a call would be allowed; counts nothing. None: limits are switched off.
+    pub async fn look(&self, bucket: Bucket, subject: &Subject<'_>) -> Option<Standing> {
+        self.ask(bucket, subject, Weight::Asks).await
+    }
+
+    async fn ask(&self, bucket: Bucket, subject: &Subject<'_>, weight: Weight) -> Option<Standing> {
+        let counters = self.0.as_ref()?;
+        let policy = Policy::of(bucket, &counters.limits);
+        let subject = counters.key.hash(bucket, subject);
+        let shared = match &counters.shared {
+            Some(shared) => shared.ask(&policy, &subject, weight).await,
+            None => None,
+        };
+        let Verdict { allowed, remaining, more_after } = shared.unwrap_or_else(|| {
+            let now = u64::try_from(counters.clock.now().timestamp_millis()).unwrap_or(0);
+            counters.local.ask(&policy, subject, weight, now)
+        });
+        Some(Standing { policy, allowed, remaining, more_after })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_fall_into_their_buckets() {
+        for (path, bucket) in [
+            ("/api/auth/login", Bucket::Auth),
+            ("/api/licences", Bucket::Licences),
+            ("/api/licences/validate", Bucket::Licences),
+            ("/api/webhooks/stripe", Bucket::Webhooks),
+            ("/api/orders", Bucket::Other),
+            ("/api/authors", Bucket::Other),
+            ("/api/licencesx", Bucket::Other),
+            ("/.well-known/licence-keys.json", Bucket::Other),
+        ] {
+            assert_eq!(Bucket::of_path(path), bucket, "{path}");
+        }
+    }
+
+    #[test]
+    fn names_are_distinct() {
+        let names: std::collections::BTreeSet<_> = Bucket::ALL.iter().map(|bucket| bucket.name()).collect();
+        assert_eq!(names.len(), Bucket::ALL.len());
+    }
+}

@@ -1,0 +1,166 @@
+//! Idempotency keys: a repeated request gets the first answer again (contract, "Common rules").
+//!
+//! The claim on a key is written in the transaction of the work it stands for, and the answer in the transaction that
+//! finishes that work. A process that dies between the two leaves a claim that another may take over after
+//! [`CLAIM_LIFETIME`].
+
+mod store;
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::random;
+use crate::tenancy::TenantScope;
+
+pub use store::{release, release_unknown, save_answer};
+
+/// How long a claim is held against a process that may still be at work on it.
+const CLAIM_LIFETIME: TimeDelta = TimeDelta::seconds(60);
+
+/// How long an answer is kept.
+const ANSWER_LIFETIME: TimeDelta = TimeDelta::hours(24);
+
+/// A request's claim on its key. `Debug` keeps the key to itself.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct IdempotencyClaim {
+    /// `user:<id>` or `address:<client address>`.
+    pub owner: String,
+    /// 1 to 255 visible ASCII characters.
+    pub key: String,
+    /// Of the method, the path and the meaning of the body.
+    pub request_hash: [u8; 32],
+}
+
+impl std::fmt::Debug for IdempotencyClaim {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("IdempotencyClaim(…)")
+    }
+}
+
+/// Names a claim that this request holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldClaim {
+    pub id: Uuid,
+    pub locked_until: DateTime<Utc>,
+}
+
+/// An answer as it was given the first time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    pub status: u16,
+    pub body: String,
+}
+
+/// Why a key did not let its request through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// Answered before: the same again.
+    Replay(KeptAnswer),
+    /// The first request with this key is still running.
+    InProgress,
+    /// The key came with another request before.
+    Reused,
+}
+
+/// What became of one claim in a batch.
+#[derive(Debug, Clone)]
+pub enum Claimed {
+    /// The key is new: do the work. The claim stands for the `resource` that was proposed.
+    Fresh(HeldClaim),
+    /// An earlier try got as far as making this order: go on from there.
+    Resume(HeldClaim, Uuid),
+    Refused(Refused),
+}
+
+/// One claim to be made: on behalf of which tenant, and the order it will stand for.
+pub struct Wanted<'a> {
+    pub scope: TenantScope,
+    pub claim: &'a IdempotencyClaim,
+    pub order_id: Option<Uuid>,
+}
+
+/// Claims all keys in the caller's transaction, in a sorted order. Of two equal ones in one batch the first wins.
+pub async fn claim(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    wanted: &[Wanted<'_>],
+) -> sqlx::Result<Vec<Claimed>> {
+    let locked_until = now + CLAIM_LIFETIME;
+    // The first of equal keys stands for all of them in the statement.
+    let mut first_of: HashMap<(Uuid, &str, &str), usize> = HashMap::new();
+    for (at, want) in wanted.iter().enumerate() {
+        first_of.entry((want.scope.tenant_id(), &want.claim.owner, &want.claim.key)).or_insert(at);
+    }
+    let mut firsts: Vec<usize> = first_of.values().copied().collect();
+    firsts.sort_unstable_by_key(|at| {
+        let want = &wanted[*at];
+        (want.scope.tenant_id(), &want.claim.owner, &want.claim.key)
+    });
+    let rows: Vec<store::NewClaim<'_>> = firsts
+        .iter()
+        .map(|at| store::NewClaim {
+            tenant_id: wanted[*at].scope.tenant_id(),
+            id: random::row_id(now),
+            claim: wanted[*at].claim,
+            order_id: wanted[*at].order_id,
+        })
+        .collect();
+    let found = store::insert_or_lock(connection, now, locked_until, now + ANSWER_LIFETIME, &rows).await?;
+    let mut claims = Vec::with_capacity(wanted.len());
+    for (at, want) in wanted.iter().enumerate() {
+        let key = (want.scope.tenant_id(), want.claim.owner.as_str(), want.claim.key.as_str());
+        let Some(row) = found.get(&(key.0, key.1.to_owned(), key.2.to_owned())) else {
+            return Err(sqlx::Error::RowNotFound);
+        };
+        let is_first = first_of.get(&key) == Some(&at);
+        claims.push(settle(row, want, is_first, now, locked_until));
+    }
+    // Expired rows start anew; unfinished ones whose holder is gone are taken over.
+    for (at, claimed) in claims.iter().enumerate() {
+        let (Claimed::Fresh(held) | Claimed::Resume(held, _)) = claimed else { continue };
+        let want = &wanted[at];
+        let key = (want.scope.tenant_id(), want.claim.owner.clone(), want.claim.key.clone());
+        if found.get(&key).is_some_and(|row| !row.inserted) {
+            let order_id =
+                if let Claimed::Resume(_, order_id) = claimed { Some(*order_id) } else { want.order_id };
+            store::take_over(connection, now, held, want, order_id, now + ANSWER_LIFETIME).await?;
+        }
+    }
+    Ok(claims)
+}
+
+fn settle(
+    row: &store::FoundClaim,
+    want: &Wanted<'_>,
+    is_first: bool,
+    now: DateTime<Utc>,
+    locked_until: DateTime<Utc>,
+) -> Claimed {
+    let held = HeldClaim { id: row.id, locked_until };
+    let same_request = row.request_hash == want.claim.request_hash;
+    if !is_first {
+        // Its twin in this batch holds the claim, or gets the same refusal.
+        if !same_request && (row.inserted || row.expires_at > now) {
+            return Claimed::Refused(Refused::Reused);
+        }
+        if let (false, Some(answer)) = (row.inserted || row.expires_at <= now, &row.answer) {
+            return Claimed::Refused(Refused::Replay(answer.clone()));
+        }
+        return Claimed::Refused(Refused::InProgress);
+    }
+    if row.inserted || row.expires_at <= now {
+        return Claimed::Fresh(held);
+    }
+    if !same_request {
+        return Claimed::Refused(Refused::Reused);
+    }
+    match (&row.answer, row.order_id) {
+        (Some(answer), _) => Claimed::Refused(Refused::Replay(answer.clone())),
+        (None, _) if row.locked_until > now => Claimed::Refused(Refused::InProgress),
+        (None, Some(order_id)) => Claimed::Resume(held, order_id),
+        (None, None) => Claimed::Fresh(held),
+    }
+}

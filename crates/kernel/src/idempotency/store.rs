@@ -1,0 +1,189 @@
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{HeldClaim, IdempotencyClaim, KeptAnswer, Wanted};
+use crate::database::tx::TenantTx;
+
+pub(super) struct NewClaim<'a> {
+    pub tenant_id: Uuid,
+    pub id: Uuid,
+    pub claim: &'a IdempotencyClaim,
+    pub order_id: Option<Uuid>,
+}
+
+/// The row behind a key: the one just inserted, or an earlier one, now locked.
+pub(super) struct FoundClaim {
+    pub id: Uuid,
+    pub inserted: bool,
+    pub request_hash: [u8; 32],
+    pub order_id: Option<Uuid>,
+    pub locked_until: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub answer: Option<KeptAnswer>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    tenant_id: Uuid,
+    id: Uuid,
+    owner: String,
+    key: String,
+    inserted: bool,
+    request_hash: Vec<u8>,
+    order_id: Option<Uuid>,
+    locked_until: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    response_status: Option<i32>,
+    response_body: Option<String>,
+}
+
+/// Inserts the new claims; where a key has a row already, locks and returns that row. `rows` are sorted by key.
+pub(super) async fn insert_or_lock(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    locked_until: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    rows: &[NewClaim<'_>],
+) -> sqlx::Result<HashMap<(Uuid, String, String), FoundClaim>> {
+    let found: Vec<Row> = sqlx::query_as(
+        "INSERT INTO idempotency_keys
+            (tenant_id, id, owner, key, request_hash, order_id, locked_until, created_at, expires_at)
+         SELECT new.tenant_id, new.id, new.owner, new.key, new.request_hash, new.order_id, $7, $8, $9
+         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::uuid[]) WITH ORDINALITY
+              AS new (tenant_id, id, owner, key, request_hash, order_id, place)
+         ORDER BY new.place
+         -- Writes nothing new, but locks the row and returns it.
+         ON CONFLICT (tenant_id, owner, key) DO UPDATE SET key = idempotency_keys.key
+         RETURNING tenant_id, id, owner, key, id = ANY ($2) AS inserted, request_hash, order_id, locked_until,
+                   expires_at, response_status, response_body",
+    )
+    .bind(rows.iter().map(|row| row.tenant_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.claim.owner.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.claim.key.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.claim.request_hash.as_slice()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.order_id).collect::<Vec<_>>())
+    .bind(locked_until)
+    .bind(now)
+    .bind(expires_at)
+    .fetch_all(connection)
+    .await?;
+    found
+        .into_iter()
+        .map(|row| {
+            let request_hash = row
+                .request_hash
+                .try_into()
+                .map_err(|_| sqlx::Error::Decode("a request hash of 32 bytes".into()))?;
+            let answer = match (row.response_status, row.response_body) {
+                (Some(status), Some(body)) => {
+                    let status =
+                        u16::try_from(status).map_err(|_| sqlx::Error::Decode("an HTTP status".into()))?;
+                    Some(KeptAnswer { status, body })
+                }
+                _ => None,
+            };
+            let claim = FoundClaim {
+                id: row.id,
+                inserted: row.inserted,
+                request_hash,
+                order_id: row.order_id,
+                locked_until: row.locked_until,
+                expires_at: row.expires_at,
+                answer,
+            };
+            Ok(((row.tenant_id, row.owner, row.key), claim))
+        })
+        .collect()
+}
+
+/// Makes an expired or abandoned row this request's own. The row is locked by this transaction.
+pub(super) async fn take_over(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    held: &HeldClaim,
+    want: &Wanted<'_>,
+    order_id: Option<Uuid>,
+    expires_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE idempotency_keys
+         SET request_hash = $3, order_id = $4, locked_until = $5, response_status = NULL, response_body = NULL,
+             created_at = CASE WHEN expires_at <= $6 THEN $6 ELSE created_at END,
+             expires_at = CASE WHEN expires_at <= $6 THEN $7 ELSE expires_at END
+         WHERE tenant_id = $1 AND id = $2",
+    )
+    .bind(want.scope.tenant_id())
+    .bind(held.id)
+    .bind(want.claim.request_hash.as_slice())
+    .bind(order_id)
+    .bind(held.locked_until)
+    .bind(now)
+    .bind(expires_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Keeps the answer of the request that holds the claim, in the transaction that finishes its work. Nothing is kept
+/// where the claim has been taken over meanwhile: the later holder answers.
+pub async fn save_answer(
+    connection: &mut PgConnection,
+    tenant_id: Uuid,
+    held: &HeldClaim,
+    answer: &KeptAnswer,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE idempotency_keys SET response_status = $4, response_body = $5
+         WHERE tenant_id = $1 AND id = $2 AND locked_until = $3 AND response_status IS NULL",
+    )
+    .bind(tenant_id)
+    .bind(held.id)
+    .bind(held.locked_until)
+    .bind(i32::from(answer.status))
+    .bind(&answer.body)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The same as [`release`], for a request that does not know whether it holds its key: of that request's claim,
+/// whatever was made of it until `made_until`.
+pub async fn release_unknown(
+    tx: &mut TenantTx,
+    claim: &IdempotencyClaim,
+    made_until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE idempotency_keys SET locked_until = $6
+         WHERE tenant_id = $1 AND owner = $2 AND key = $3 AND request_hash = $4 AND response_status IS NULL
+           AND locked_until > $6 AND locked_until <= $5",
+    )
+    .bind(tx.tenant_id())
+    .bind(&claim.owner)
+    .bind(&claim.key)
+    .bind(claim.request_hash.as_slice())
+    .bind(made_until + super::CLAIM_LIFETIME)
+    .bind(now)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Lets the next request with this key go on at once: this one ended without an answer worth keeping.
+pub async fn release(tx: &mut TenantTx, held: &HeldClaim, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE idempotency_keys SET locked_until = $4 WHERE tenant_id = $1 AND id = $2 AND locked_until = $3",
+    )
+    .bind(tx.tenant_id())
+    .bind(held.id)
+    .bind(held.locked_until)
+    .bind(now)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! What every domain stands on. It knows no domain, no HTTP and no outside service.
+//!
+//! A domain sends a message to its actor ([`ask`]), which works in batches ([`batch`]) inside a transaction that sees
+//! certain tenants ([`database`]). What others need to know leaves the transaction through the [`outbox`] and the
+//! [`audit_log`].
+
+pub mod ask;
+pub mod audit_log;
+pub mod batch;
+pub mod caller;
+pub mod clock;
+pub mod database;
+pub mod fault;
+pub mod idempotency;
+pub mod identifiers;
+pub mod invalidation;
+pub mod money;
+pub mod outbox;
+pub mod page;
+pub mod queue_figures;
+pub mod random;
+pub mod shard;
+pub mod stored_file;
+pub mod sweeper;
+pub mod tenancy;
+pub mod trace;

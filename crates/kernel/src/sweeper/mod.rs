@@ -1,0 +1,102 @@
+//! Deletes rows whose time is over: sessions, mailed tokens, kept answers, and messages that were delivered long ago.
+//! Nothing depends on it but the size of the tables: whoever reads such a row looks at its time.
+//!
+//! Runs in every serving process. A batch locks the rows that it deletes and passes over those that another process has
+//! locked, so that each row is deleted by one of them; what a process held that died is free with its connection.
+
+mod store;
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::sync::watch;
+
+use crate::clock::SharedClock;
+use crate::database::Database;
+use crate::fault::Fault;
+use crate::random;
+use store::Table;
+
+pub use store::TABLES;
+
+/// Between two looks, of one process.
+const EVERY: Duration = Duration::from_secs(300);
+
+/// Between two full batches: work that is never urgent leaves the connection to others.
+const PACE: Duration = Duration::from_millis(200);
+
+/// Rows of one transaction: some milliseconds.
+const BATCH: i64 = 500;
+
+/// Sessions and tokens are kept for a while after their time, for whoever asks what became of them.
+const KEPT_AFTER_EXPIRY: TimeDelta = TimeDelta::days(7);
+
+/// So are delivered messages: a customer who misses a mail asks within weeks.
+const KEPT_AFTER_DELIVERY: TimeDelta = TimeDelta::days(30);
+
+impl Table {
+    /// For how long a row stays after its time.
+    fn kept(self) -> TimeDelta {
+        match self {
+            Self::Sessions | Self::EmailVerificationTokens | Self::PasswordResetTokens => KEPT_AFTER_EXPIRY,
+            // The key may be used anew the moment it has expired.
+            Self::IdempotencyKeys => TimeDelta::zero(),
+            Self::OutboxMessages => KEPT_AFTER_DELIVERY,
+        }
+    }
+}
+
+/// Sweeps, in one process. Any number may at the same time.
+pub struct Sweeper {
+    database: Database,
+    clock: SharedClock,
+}
+
+impl Sweeper {
+    pub fn new(database: Database, clock: SharedClock) -> Self {
+        Self { database, clock }
+    }
+
+    /// Sweeps until `stop` turns true; the batch that is being deleted then is finished or rolled back as a whole.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        // Processes that start together do not stay together.
+        let mut pause = EVERY.mul_f64(f64::from(random::token_bytes()[0]) / 255.0);
+        while !*stop.borrow() {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = stop.changed() => continue,
+            }
+            pause = match self.round().await {
+                Ok(round) if round.has_more => PACE,
+                Ok(_) => EVERY,
+                Err(fault) => {
+                    tracing::warn!(error = %fault, "rows whose time is over cannot be deleted; they wait");
+                    EVERY
+                }
+            };
+        }
+    }
+
+    /// Deletes at most one batch of each table.
+    pub async fn round(&self) -> Result<Round, Fault> {
+        let mut round = Round::default();
+        for table in Table::ALL {
+            let over = self.clock.now() - table.kept();
+            let mut tx = self.database.sweeper_tx().await?;
+            let deleted = store::delete_over(tx.connection(), table, over, BATCH).await?;
+            tx.commit().await?;
+            metrics::counter!("swept_rows_total", "table" => table.name()).increment(deleted);
+            round.deleted += deleted;
+            round.has_more |= deleted == BATCH.unsigned_abs();
+        }
+        Ok(round)
+    }
+}
+
+/// What a round came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    pub deleted: u64,
+    /// A batch was full: there is likely to be more.
+    pub has_more: bool,
+}
