@@ -7,6 +7,7 @@
 pub mod account;
 pub mod auth;
 pub mod checkout;
+pub mod currencies;
 pub mod docs;
 pub mod health;
 pub mod invoices;
@@ -38,6 +39,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         auth::request_password_reset::endpoint(),
         auth::reset_password::endpoint(),
         auth::resend_verification::endpoint(),
+        currencies::list::endpoint(),
         checkout::start::endpoint(),
         orders::list::endpoint(),
         orders::get::endpoint(),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::conformance::validator;
 use crate::harness::{DEMO, Shop};
 
-/// `METHOD /path` of every line of the contract that names one; the stand-in's own are none.
+/// `METHOD /path` of every line of the contract that names one; the stand-in's own is none.
 fn of_contract() -> BTreeSet<String> {
     let contract = std::fs::read_to_string("_spec/contract.md").unwrap();
     let quoted = contract.split('`').skip(1).step_by(2);

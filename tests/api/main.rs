@@ -12,6 +12,7 @@ mod checkout;
 mod conformance;
 mod contract;
 mod coverage;
+mod currencies;
 mod distribution;
 mod document;
 mod documents;

@@ -6,5 +6,6 @@ mod cursors;
 mod dotenv;
 mod events;
 mod identifiers;
+mod money;
 mod rules;
 mod signatures;

@@ -15,6 +15,7 @@ pub mod fault;
 pub mod idempotency;
 pub mod identifiers;
 pub mod invalidation;
+pub mod money;
 pub mod outbox;
 pub mod page;
 pub mod queue_figures;

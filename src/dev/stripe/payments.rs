@@ -12,7 +12,7 @@ use super::model::{
     Dispute, DisputeStatus, Payment, PaymentMethod, PaymentState, PaymentStatus, Refund, Session,
     SessionStatus,
 };
-use super::money::format_amount;
+use super::money::{self, check_step, format_amount};
 use super::render::{self, EventCause};
 use super::state::State;
 use super::{render_payment, sessions};
@@ -239,6 +239,9 @@ pub(super) fn refund(
         let message = "This value must be greater than or equal to 1.";
         return Err(ApiError::parameter("amount", "parameter_invalid_integer", message));
     }
+    if let Some(amount) = new.amount {
+        check_step("amount", amount, money::currency("currency", &payment.currency)?)?;
+    }
     if amount > left {
         let message = format!(
             "Refund amount ({}) is greater than unrefunded amount on charge ({})",
@@ -307,7 +310,7 @@ pub(super) fn dispute(
     Ok(vec![event])
 }
 
-fn find_payment<'a>(state: &'a State, id: &str) -> Result<&'a Payment, ApiError> {
+pub(super) fn find_payment<'a>(state: &'a State, id: &str) -> Result<&'a Payment, ApiError> {
     let (object, param) =
         if id.starts_with("ch_") { ("charge", "charge") } else { ("payment_intent", "payment_intent") };
     state.payment(id).ok_or_else(|| ApiError::no_such(object, param, id))

@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, rt, web};
 use chrono::TimeDelta;
 use primetech_actors::ask::ask;
-use primetech_actors::counter::{Buyer, PlaceOrder, PlaceOrderError, Placed, WantedItem};
+use primetech_actors::counter::{Buyer, NotChargeable, PlaceOrder, PlaceOrderError, Placed, WantedItem};
 use primetech_actors::fault::Fault;
 use primetech_actors::idempotency::{HeldClaim, IdempotencyClaim, Refused, SavedAnswer};
 use primetech_actors::order::{
@@ -48,6 +48,7 @@ fn doc() -> Doc {
             "The order and its invoice are written before the payment provider is asked, at the catalogue's prices. \
              `successUrl` and `cancelUrl` lead to the shop's own hosts, its front end, or a site that the shop allows; \
              they are passed on as they are written, and `{CHECKOUT_SESSION_ID}` in them stands for the session's id. \
+             A total is 0, or lies within the limits of its currency (`GET /v1/currencies`); otherwise `items` is at fault. \
              After 502 the order stays `PENDING`, and the same Idempotency-Key tries the provider again on it.",
         )
         .idempotent()
@@ -286,8 +287,14 @@ async fn refuse(
         PlaceOrderError::MixedCurrencies => {
             ApiError::new(Code::VALIDATION_ERROR).field("items", "must all be of one currency")
         }
-        PlaceOrderError::TotalTooLarge => {
-            ApiError::new(Code::VALIDATION_ERROR).field("items", "come to more than can be charged at once")
+        PlaceOrderError::NotChargeable(faults) => {
+            faults.iter().fold(ApiError::new(Code::VALIDATION_ERROR), |error, fault| {
+                let message = match fault {
+                    NotChargeable::Price { sku, fault } => format!("the price of {sku} {fault}"),
+                    NotChargeable::Total(fault) => format!("the total {fault}"),
+                };
+                error.field("items", message)
+            })
         }
         PlaceOrderError::Refused(Refused::Replay(answer)) => return kept_answer(answer),
         PlaceOrderError::Refused(Refused::InProgress) => ApiError::new(Code::IDEMPOTENCY_IN_PROGRESS),

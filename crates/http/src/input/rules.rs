@@ -7,6 +7,7 @@
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Datelike, Utc};
+use primetech_kernel::money;
 use secrecy::SecretString;
 use unicode_normalization::UnicodeNormalization;
 use url::Url;
@@ -144,12 +145,11 @@ pub fn phone(text: &str) -> Result<String, Flaw> {
     if fits { Ok(text.to_owned()) } else { Err("must be a telephone number".into()) }
 }
 
-/// ISO 4217, upper case.
+/// ISO 4217, upper case, and one that can be charged.
 pub fn currency(text: &str) -> Result<String, Flaw> {
-    if text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        Ok(text.to_owned())
-    } else {
-        Err("must be a currency of three upper-case letters".into())
+    match money::find(text) {
+        Some(currency) => Ok(currency.code().to_owned()),
+        None => Err("must be a currency that Stripe takes, in upper case as in USD".into()),
     }
 }
 
@@ -349,7 +349,7 @@ mod tests {
         accepts(phone, &["+49 (30) 1234-567", "5550100"]);
         refuses(phone, &["", "phone", "++--", "123"]);
         accepts(currency, &["USD"]);
-        refuses(currency, &["usd", "US", "USDT", "U1D"]);
+        refuses(currency, &["usd", "US", "USDT", "U1D", "UDS", "XXX", ""]);
         accepts(page_limit, &["1", "20", "100", "007"]);
         refuses(page_limit, &["", "0", "101", "-1", "+1", "1.0", "1e1", " 1", "99999999999999999999"]);
         accepts(idempotency_key, &["k", "~!", &"k".repeat(255)]);

@@ -10,13 +10,14 @@ use crate::error::{ApiError, Code};
 
 const ABOUT: &str = "Sell licences, downloads and services of many shops from one installation.\n\n\
     A shop (tenant) is told by the host that is asked. Times are RFC 3339 in UTC. Money is an integer in the \
-    currency's minor unit. Every answer that is not a success is an `Error`, whose `meta.requestId` is that of the \
-    header `x-request-id`. Every limited call is told by `RateLimit-Policy` and `RateLimit` (and by \
+    currency's minor unit as Stripe counts it (`GET /v1/currencies`). Every answer that is not a success is an \
+    `Error`, whose `meta.requestId` is that of the header `x-request-id`. Every limited call is told by `RateLimit-Policy` and `RateLimit` (and by \
     `RateLimit-Limit`, `-Remaining` and `-Reset`, for the limit that is reached first) how many more may follow; a \
     refused one, by `Retry-After`, when the next may. Lists are newest first. Unknown fields are ignored.";
 
 const TAGS: &[(&str, &str)] = &[
     ("auth", "Accounts and sessions"),
+    ("currencies", "What can be charged"),
     ("checkout", "From a cart to the payment page"),
     ("orders", "Orders"),
     ("invoices", "Invoices and their PDFs"),
