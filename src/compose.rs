@@ -7,6 +7,7 @@ use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::SystemClock;
 use primetech_actors::database::Database;
 use primetech_actors::outbox::{Delivery, DeliveryError};
+use primetech_actors::webhook::OrderPaid;
 use primetech_bookings::{BookingNotice, Bookings, CustomerMail};
 use primetech_http::endpoint::Endpoint;
 use primetech_http::error::Code;
@@ -38,7 +39,7 @@ impl Module for Platform {
     const NAME: &'static str = "platform";
 
     fn surface(self: &Arc<Self>, on: &mut Surface) {
-        on.codes(Code::ALL).endpoints(self, routes::endpoints());
+        on.codes(Code::ALL).endpoints(self, routes::endpoints()).tells::<OrderPaid>();
     }
 }
 
@@ -100,5 +101,16 @@ impl CustomerMail for NoMail {
         _: BookingNotice,
     ) -> LocalBoxFuture<'_, Result<(), DeliveryError>> {
         Box::pin(async { Err(DeliveryError::Temporary("this process sends no mail".to_owned())) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_product_s_modules_fit_together() {
+        assert!(!endpoints().is_empty() && !codes().is_empty());
+        assert_eq!(description().modules.last().map(|module| module.name), Some("bookings"));
     }
 }

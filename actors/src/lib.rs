@@ -16,6 +16,6 @@ pub mod system;
 pub mod webhook;
 
 pub use primetech_kernel::{
-    ask, audit_log, batch, caller, clock, database, fault, idempotency, identifiers, invalidation, money, outbox,
-    page, queue_figures, random, runtime, shard, stored_file, sweeper, tenancy, trace,
+    ask, audit_log, batch, caller, clock, database, events, fault, idempotency, identifiers, invalidation,
+    money, outbox, page, queue_figures, random, runtime, shard, stored_file, sweeper, tenancy, trace,
 };

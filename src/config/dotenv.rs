@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     fn value(line: &str) -> String {
-        let mut read = parse(line.as_bytes()).unwrap_or_else(|faults| panic!("{line:?}: {faults:?}"));
+        let mut read = parse(line.as_bytes()).map_err(|faults| format!("{line:?}: {faults:?}")).unwrap();
         assert_eq!(read.len(), 1, "{line:?}");
         let (name, value) = read.remove(0);
         assert_eq!(name, "NAME", "{line:?}");

@@ -9,7 +9,7 @@ use primetech::routes::Access;
 use serde_json::Value;
 
 /// Calls that need no session (contract: "no session", and all of accounts but `me`).
-const PUBLIC: [&str; 14] = [
+const PUBLIC: [&str; 15] = [
     "POST /api/auth/login",
     "POST /api/auth/logout",
     "POST /api/auth/register",

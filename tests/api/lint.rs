@@ -1,11 +1,10 @@
 //! The OpenAPI document as a linter of others' making reads it: `redocly lint`, configured by `redocly.yaml`.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
+use primetech::compose::{codes, endpoints};
 use primetech::openapi::document;
-use primetech::routes::endpoints;
 use serde_json::Value;
 
 /// Whether the linter can be had. A machine without node, or without a network, does without.
@@ -18,7 +17,7 @@ fn linter_is_there() -> bool {
         Err(error) => error.to_string(),
     };
     // Past the test runner, which hides what a passing test prints.
-    writeln!(std::io::stderr(), "SKIPPED: the OpenAPI document was not linted: {reason}").unwrap();
+    eprintln!("SKIPPED: the OpenAPI document was not linted: {reason}");
     false
 }
 
@@ -52,7 +51,7 @@ fn the_document_passes_redocly_lint_without_warnings() {
     if !linter_is_there() {
         return;
     }
-    let mut document = document(&endpoints());
+    let mut document = document(&endpoints(), &codes());
     let found = problems(&document);
     assert!(
         found.is_empty(),

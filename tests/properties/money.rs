@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use primetech::compose::{codes, endpoints};
 use primetech::input::rules;
 use primetech::integrations::money as printed;
 use primetech::openapi::document;
-use primetech::routes::{currencies::list, endpoints};
+use primetech::routes::currencies::list;
 use primetech_actors::money::{self, AmountFault, Currency};
 use proptest::prelude::*;
 use serde_json::json;
@@ -82,7 +83,8 @@ fn the_list_and_its_description_are_the_table() {
         assert_eq!(*item, expected);
         assert_eq!(rules::currency(currency.code()).as_deref(), Ok(currency.code()));
     }
-    let described = &document(&endpoints())["components"]["schemas"]["Currency"]["properties"]["currency"];
+    let described =
+        &document(&endpoints(), &codes())["components"]["schemas"]["Currency"]["properties"]["currency"];
     let described: BTreeSet<&str> =
         described["enum"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
     assert_eq!(described, money::all().iter().map(Currency::code).collect());

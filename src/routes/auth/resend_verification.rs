@@ -16,9 +16,7 @@ use crate::rate_limits::Bucket;
 use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/v1/auth/resend-verification", handle)
-        .counted_in(Bucket::Auth)
-        .documented(doc)
+    Endpoint::post("/v1/auth/resend-verification", handle).counted_in(Bucket::Auth).documented(doc)
 }
 
 fn doc() -> Doc {

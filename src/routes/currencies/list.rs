@@ -1,7 +1,8 @@
 //! `GET /v1/currencies`
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use primetech_actors::money::{self, Currency};
+use primetech_http::layers::permission::Anyone;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
@@ -71,6 +72,6 @@ pub fn answer() -> ListAnswer<CurrencyView> {
     ListAnswer { items: money::all().iter().map(CurrencyView::from).collect(), next_cursor: None }
 }
 
-async fn handle() -> HttpResponse {
+async fn handle(_: Anyone) -> HttpResponse {
     HttpResponse::Ok().json(answer())
 }

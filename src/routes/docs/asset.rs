@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
+use primetech_http::layers::permission::Anyone;
 use serde_json::json;
 use utoipa_swagger_ui::{Config, SwaggerFile, serve};
 
@@ -22,7 +23,7 @@ pub fn endpoint() -> Endpoint {
     })
 }
 
-async fn handle(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+async fn handle(_: Anyone, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let file = file(request.match_info().get("file").unwrap_or_default())?;
     let mut response = HttpResponse::Ok();
     response.content_type(file.content_type);

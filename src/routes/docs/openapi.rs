@@ -1,6 +1,7 @@
 //! `GET /openapi.json`
 
 use actix_web::{HttpResponse, web};
+use primetech_http::layers::permission::Anyone;
 use serde_json::json;
 
 use crate::app::State;
@@ -18,7 +19,7 @@ pub fn endpoint() -> Endpoint {
     })
 }
 
-async fn handle(state: web::Data<State>) -> HttpResponse {
+async fn handle(_: Anyone, state: web::Data<State>) -> HttpResponse {
     // Made once: the composition is the same for as long as the process lives.
     let document = state.document.get_or_init(|| document(&state.endpoints, &state.codes).to_string());
     HttpResponse::Ok().content_type("application/json").body(document.clone())

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
+use primetech_http::layers::permission::Anyone;
 use serde_json::json;
 
 use super::asset::{FOLDER, file};
@@ -24,7 +25,7 @@ pub fn endpoint() -> Endpoint {
     })
 }
 
-async fn handle() -> Result<HttpResponse, ApiError> {
+async fn handle(_: Anyone) -> Result<HttpResponse, ApiError> {
     let page = file("index.html")?;
     let page = String::from_utf8(page.bytes.into_owned()).map_err(ApiError::internal)?;
     // Its files lie beneath the page's own path, which has no slash at its end.

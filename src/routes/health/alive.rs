@@ -1,6 +1,7 @@
 //! `GET /health`: the process answers. Says nothing of what it depends on.
 
 use actix_web::HttpResponse;
+use primetech_http::layers::permission::Anyone;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,6 +22,6 @@ fn doc() -> Doc {
     Doc::new("Whether the process answers").answers::<Status>(200, "It does.")
 }
 
-async fn handle() -> HttpResponse {
+async fn handle(_: Anyone) -> HttpResponse {
     HttpResponse::Ok().json(Status { status: "ok" })
 }

@@ -1,6 +1,7 @@
 //! `GET /metrics`: Prometheus text. For the operator's network: a proxy does not pass it on.
 
 use actix_web::{HttpResponse, web};
+use primetech_http::layers::permission::Anyone;
 use serde_json::json;
 
 use crate::app::State;
@@ -21,6 +22,6 @@ pub fn endpoint() -> Endpoint {
     })
 }
 
-async fn handle(state: web::Data<State>) -> HttpResponse {
+async fn handle(_: Anyone, state: web::Data<State>) -> HttpResponse {
     HttpResponse::Ok().content_type(MEDIA_TYPE).body(metrics::render(&state.actors.database))
 }

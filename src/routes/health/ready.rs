@@ -1,6 +1,7 @@
 //! `GET /ready`: the database and the actors can serve requests, and the process is not shutting down. Otherwise 503.
 
 use actix_web::{HttpResponse, web};
+use primetech_http::layers::permission::Anyone;
 
 use super::alive::Status;
 use crate::app::State;
@@ -19,7 +20,7 @@ fn doc() -> Doc {
         .refuses(&[Code::DATABASE_UNAVAILABLE, Code::OVERLOADED])
 }
 
-async fn handle(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
+async fn handle(_: Anyone, state: web::Data<State>) -> Result<HttpResponse, ApiError> {
     state.readiness.check(&state.actors, &state.modules).await?;
     Ok(HttpResponse::Ok().json(Status { status: "ready" }))
 }
