@@ -2,17 +2,18 @@
 
 pub mod app;
 pub mod cli;
+pub mod compose;
 pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod documents;
 pub mod integrations;
 pub mod metrics;
-#[cfg(feature = "dev")]
-pub mod process;
 mod reconciler;
 pub mod routes;
 pub mod schema;
 pub mod telemetry;
 
+#[cfg(feature = "dev")]
+pub use primetech_dev::process;
 pub use primetech_http::{error, input, layers, limits, openapi, rate_limits};

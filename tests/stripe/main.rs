@@ -5,6 +5,8 @@
 
 mod api;
 mod faults;
+mod idempotency;
+mod money;
 mod pay_page;
 mod payments;
 mod provider;

@@ -7,14 +7,15 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::event::{Content, Event, IntentFact, SessionFact};
+use super::events::OrderPaid;
 use super::fulfil::{self, Changed};
 use super::ledger::Account;
 use super::messages::*;
 use super::store::{self, Settled};
 use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use crate::clock::SharedClock;
+use crate::database::BatchTx;
 use crate::database::Database;
-use crate::database::kept::BatchTx;
 use crate::fault::Fault;
 use crate::outbox::OutboxSignal;
 use crate::stored_file::hex;
@@ -248,6 +249,9 @@ async fn process(
     let by = tx.actor();
     if let Err(exhausted) = fulfil::write(tx.connection(), now, &by, &changes).await? {
         return Ok(Err(exhausted));
+    }
+    for change in changes.iter().filter(|change| change.became_paid()) {
+        tx.emit(now, OrderPaid::of(&change.after));
     }
     store::settle(tx.connection(), now, &settled).await?;
     Ok(Ok(settled.into_iter().map(|event| (event.event.id.clone(), dealt(&event))).collect()))

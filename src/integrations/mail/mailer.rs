@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
+use futures_util::future::LocalBoxFuture;
 use lettre::Address;
 use lettre::message::Mailbox;
 use primetech_actors::outbox::{Delivery, DeliveryError, Destination};
 use primetech_actors::session::TokenSecret;
 use primetech_actors::system::Actors;
+use primetech_bookings::{BookingNotice, CustomerMail};
 use uuid::Uuid;
 
 use super::letter::Envelope;
@@ -63,5 +65,18 @@ impl Destination for Mailer {
             Some(written) => self.send(delivery.id, &written).await,
             None => Ok(()),
         }
+    }
+}
+
+impl CustomerMail for Mailer {
+    fn booking_changed(
+        &self,
+        delivery: Delivery,
+        notice: BookingNotice,
+    ) -> LocalBoxFuture<'_, Result<(), DeliveryError>> {
+        Box::pin(async move {
+            let written = self.desk.booking(&delivery, &notice).await?;
+            self.send(delivery.id, &written).await
+        })
     }
 }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use primetech_actors::ask::ask;
-use primetech_actors::booking::{BookingNotice, BookingStatus, FindBookingNotice};
 use primetech_actors::fault::Fault;
 use primetech_actors::licence::LicencesOfOrder;
 use primetech_actors::order::{GetOrder, OrderRef};
@@ -12,6 +11,7 @@ use primetech_actors::outbox::{Delivery, DeliveryError};
 use primetech_actors::session::{FindUser, MailTokenKind, TokenSecret, User};
 use primetech_actors::system::Actors;
 use primetech_actors::tenancy::Letterhead;
+use primetech_bookings::{BookingNotice, BookingStatus};
 use serde_json::Value;
 use url::form_urlencoded;
 use uuid::Uuid;
@@ -56,10 +56,6 @@ impl Desk {
     pub(super) async fn write(&self, delivery: &Delivery) -> Result<Option<Written>, DeliveryError> {
         let letterhead = self.actors.tenants.letterhead(&delivery.scope).await.map_err(temporary)?;
         let reply_to = letterhead.reply_to.clone();
-        if delivery.topic == "mail.booking" {
-            let (recipient, letter) = self.booking(delivery, letterhead).await?;
-            return Ok(Some(Written { recipient, reply_to, letter }));
-        }
         let Some(user) = self.user(delivery).await? else { return Ok(None) };
         let shop = letterhead.name.clone();
         let letter = match delivery.topic.as_str() {
@@ -153,15 +149,14 @@ impl Desk {
         Ok(Letter { subject: format!("{shop}: receipt {receipt}"), text, link: None, event: None, shop })
     }
 
-    async fn booking(
+    /// The mail about one event of a booking.
+    pub(super) async fn booking(
         &self,
         delivery: &Delivery,
-        letterhead: Letterhead,
-    ) -> Result<(Recipient, Letter), DeliveryError> {
-        let event_id = id(&delivery.payload, "eventId").ok_or_else(|| malformed("eventId"))?;
-        let notice = FindBookingNotice { scope: delivery.scope, event_id };
-        let notice = ask(self.actors.bookings.of(&delivery.scope), notice).await.map_err(temporary)?;
-        let notice = notice.ok_or_else(|| malformed("eventId"))?;
+        notice: &BookingNotice,
+    ) -> Result<Written, DeliveryError> {
+        let letterhead = self.actors.tenants.letterhead(&delivery.scope).await.map_err(temporary)?;
+        let reply_to = letterhead.reply_to.clone();
         let booking = &notice.booking;
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("bkgRef", booking.bkg_ref.as_str())
@@ -171,7 +166,7 @@ impl Desk {
         let shop = letterhead.name;
         // Anyone books in any name for any address: the name comes after the product's own words.
         let name = harmless(&booking.name);
-        let mut text = vec!["Hello,".to_owned(), what_happened(&notice)];
+        let mut text = vec!["Hello,".to_owned(), what_happened(notice)];
         text.extend(notice.note.as_ref().map(|note| format!("{shop} writes:\n{note}")));
         let mut facts = vec![format!("Service: {}", notice.service_name)];
         facts
@@ -183,11 +178,11 @@ impl Desk {
             subject: format!("{shop}: booking {} {}", booking.bkg_ref, in_words(notice.to)),
             text,
             link: Some(("See the booking", link)),
-            event: calendar_event(&notice, &shop, self.config.mail.from.email.as_ref(), delivery),
+            event: calendar_event(notice, &shop, self.config.mail.from.email.as_ref(), delivery),
             shop,
         };
         let recipient = Recipient { name: Some(name), email: booking.email.clone() };
-        Ok((recipient, letter))
+        Ok(Written { recipient, reply_to, letter })
     }
 }
 

@@ -12,10 +12,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{self, JoinSet};
 use uuid::Uuid;
 
+use super::signal::OutboxSignal;
 use super::store::{self, DueMessage, Lease};
 use super::turns::{Room, Turns};
 use crate::caller::Viewer;
@@ -48,17 +49,7 @@ pub enum DeliveryError {
 
 /// Whoever takes messages out of the installation (the mailer).
 pub trait Destination: Send + Sync + 'static {
-    fn deliver(&self, delivery: Delivery) -> impl Future<Output = Result<(), DeliveryError>> + Send;
-}
-
-/// Wakes the courier of this process: a message was just committed.
-#[derive(Debug, Clone, Default)]
-pub struct OutboxSignal(Arc<Notify>);
-
-impl OutboxSignal {
-    pub fn raise(&self) {
-        self.0.notify_one();
-    }
+    fn deliver(&self, delivery: Delivery) -> impl Future<Output = Result<(), DeliveryError>>;
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -116,8 +107,8 @@ impl UnderWay {
         Room { any, unhurried: (AT_ONCE - RESERVED).saturating_sub(unhurried).min(any) }
     }
 
-    fn begin(&mut self, lease: Lease, delivery: impl Future<Output = ()> + Send + 'static) {
-        let task = self.tasks.spawn(delivery);
+    fn begin(&mut self, lease: Lease, delivery: impl Future<Output = ()> + 'static) {
+        let task = self.tasks.spawn_local(delivery);
         self.leases.insert(task.id(), lease);
     }
 
@@ -153,7 +144,7 @@ impl<D: Destination> Courier<D> {
             let has_room = under_way.room().any > 0;
             tokio::select! {
                 () = under_way.some_end(), if !under_way.tasks.is_empty() => {}
-                () = courier.signal.0.notified(), if has_room => {}
+                () = courier.signal.raised(), if has_room => {}
                 () = tokio::time::sleep(courier.settings.interval), if has_room => {}
                 // An error means that nobody is left to tell it to stop.
                 told = stop.changed() => if told.is_err() { break },

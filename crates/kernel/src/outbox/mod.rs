@@ -10,11 +10,13 @@ mod allowances;
 mod courier;
 mod message;
 pub mod overview;
+mod signal;
 mod store;
 mod turns;
 
 pub(crate) use allowances::WINDOW;
 pub use allowances::{MailAllowances, WantedMail};
-pub use courier::{Courier, CourierSettings, Delivery, DeliveryError, Destination, OutboxSignal};
+pub use courier::{Courier, CourierSettings, Delivery, DeliveryError, Destination};
 pub use message::{NewMessage, Sort, Subject};
+pub use signal::OutboxSignal;
 pub use store::enqueue;
