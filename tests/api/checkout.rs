@@ -119,7 +119,7 @@ async fn a_kept_refusal_is_given_again_and_binds_the_key() {
 async fn a_failing_provider_leaves_the_order_pending_and_the_same_key_goes_on_with_it() {
     let shop = Shop::open().await;
     let buyer = shop.register(DEMO).await;
-    shop.stand_in("mode", &json!({"api": "error500"})).await;
+    shop.stand_in("mode", &json!({"api": "unavailable"})).await;
     let failed = start_with_key(&shop, 0, &buyer, "key-1", &one_editor()).await.expect(502);
     assert_eq!(failed.code(), "PAYMENT_PROVIDER_ERROR");
     assert_eq!(shop.text("SELECT string_agg(status, ',') FROM orders").await, "PENDING");

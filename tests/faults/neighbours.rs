@@ -16,7 +16,7 @@ async fn a_provider_that_refuses_or_fails_leaves_an_order_that_the_same_key_goes
     let world = World::open().await;
     let visitor = Visitor::register(&world).await;
     let mut orders = 0;
-    for mode in ["refuse", "error500"] {
+    for mode in ["refuse", "unavailable"] {
         world.provider_is(mode).await;
         let refused = visitor.check_out(mode).await.unwrap();
         refused.refused(502, "PAYMENT_PROVIDER_ERROR");
@@ -169,7 +169,7 @@ async fn a_load_outlives_the_moods_of_its_neighbours() {
     let mut world = World::open().await;
     let load = Load::start(&world, 6, seed).await;
     for _ in 0..moods {
-        let mode = ["refuse", "error500", "rate_limited", "answer_twice"][random.random_range(0..4)];
+        let mode = ["refuse", "unavailable", "rate_limited", "answer_twice"][random.random_range(0..4)];
         let requests: u32 = random.random_range(1..8);
         world.stand_in("mode", &json!({"api": mode, "count": requests})).await;
         if random.random_bool(0.5) {

@@ -8,9 +8,9 @@ use crate::world::{SECRET_KEY, World};
 /// What is changed in a right request, the parameter that is then at fault, and Stripe's code for the fault.
 type Case<'a> = (Vec<(&'a str, Option<&'a str>)>, &'a str, Option<&'a str>);
 
-const CREATE: &str = "/v1/checkout/sessions";
+pub const CREATE: &str = "/v1/checkout/sessions";
 
-fn form(changes: &[(&str, Option<&str>)]) -> String {
+pub fn form(changes: &[(&str, Option<&str>)]) -> String {
     let mut fields = vec![
         ("mode", "payment"),
         ("line_items[0][price_data][currency]", "usd"),

@@ -22,7 +22,7 @@ async fn session_count(world: &World) -> usize {
 
 #[tokio::test]
 async fn a_passing_error_is_tried_again() {
-    for fault in ["error500", "refuse", "rate_limited"] {
+    for fault in ["unavailable", "refuse", "rate_limited"] {
         let world = World::start().await;
         world.tell("mode", json!({ "api": fault, "count": 2 })).await;
         let created = world.provider().create_checkout_session(&world.order()).await.unwrap();
@@ -34,7 +34,7 @@ async fn a_passing_error_is_tried_again() {
 #[tokio::test]
 async fn a_lasting_error_is_given_up_and_a_later_call_makes_the_one_session() {
     let cases = [
-        ("error500", UnavailableReason::Status(500)),
+        ("unavailable", UnavailableReason::Status(503)),
         ("rate_limited", UnavailableReason::RateLimited),
         ("refuse", UnavailableReason::Broken),
         ("hang", UnavailableReason::Timeout),
@@ -56,6 +56,25 @@ async fn a_lasting_error_is_given_up_and_a_later_call_makes_the_one_session() {
         provider.create_checkout_session(&world.order()).await.unwrap();
         assert_eq!(session_count(&world).await, 1, "{fault}");
     }
+}
+
+/// Stripe stored its failure under the key: only a request with another one gets through.
+#[tokio::test]
+async fn a_failure_at_work_comes_again_under_its_key_and_not_under_another() {
+    let world = World::start().await;
+    world.tell("mode", json!({ "api": "error500", "count": 1 })).await;
+    let provider = world.provider();
+    for _ in 0..2 {
+        let error = provider.create_checkout_session(&world.order()).await.unwrap_err();
+        assert_eq!(reason(error), UnavailableReason::Status(500));
+    }
+    assert_eq!(session_count(&world).await, 0);
+    let another = primetech::integrations::stripe::NewCheckoutSession {
+        idempotency_key: "checkout-2".to_owned(),
+        ..world.order()
+    };
+    provider.create_checkout_session(&another).await.unwrap();
+    assert_eq!(session_count(&world).await, 1);
 }
 
 #[tokio::test]

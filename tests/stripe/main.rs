@@ -5,6 +5,7 @@
 
 mod api;
 mod faults;
+mod idempotency;
 mod pay_page;
 mod payments;
 mod provider;

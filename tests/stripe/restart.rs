@@ -7,6 +7,7 @@ use primetech::integrations::stripe::{PaymentStatus, ProviderTimeouts};
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::api::form;
 use crate::receiver::Receiver;
 use crate::world::{SECRET_KEY, TestClock, World, config, http, provider_at};
 
@@ -34,6 +35,9 @@ async fn nothing_is_forgotten() {
     for path in &paths {
         before.push(world.get(path).await);
     }
+    world.tell("mode", json!({ "api": "error500", "count": 1 })).await;
+    let failed = world.post("/v1/checkout/sessions", &form(&[]), Some("failed")).await;
+    assert_eq!(failed.status, 500);
     let received = world.receiver.received().len();
 
     let world = restarted(restarted(world).await).await;
@@ -41,6 +45,8 @@ async fn nothing_is_forgotten() {
         assert_eq!(world.get(path).await, before, "{path}");
     }
     assert_eq!(world.session().await, id, "the key is still known");
+    let again = world.post("/v1/checkout/sessions", &form(&[]), Some("failed")).await;
+    assert_eq!((again.status, again.text.as_str(), again.replayed()), (500, failed.text.as_str(), true));
     let details = world.provider().get_checkout_session(&id).await.unwrap();
     assert_eq!(details.payment_status, PaymentStatus::Paid);
     assert_eq!(world.receiver.received().len(), received, "what was accepted is not sent again");

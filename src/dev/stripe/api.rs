@@ -1,5 +1,9 @@
 //! Stripe's API under `/v1`: keys, faults of the present mode, idempotency, and the table of endpoints.
 //! Work that was begun is finished even when its client goes away, as it is at Stripe.
+//!
+//! An idempotency key stores the answer of its first request whose endpoint began to work, a failure too, for 24 hours:
+//! the same request gets status and body again with `Idempotent-Replayed: true`, one with other parameters is refused.
+//! What was refused before (authorisation, limits, parameters, conflict) leaves the key free.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,19 +64,36 @@ impl Done {
     }
 }
 
+/// Whether the endpoint of a request will do its work, or fail at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    Succeeds,
+    Fails,
+}
+
+impl Work {
+    /// Where an endpoint's validation is over and its work begins: from here on the answer is stored.
+    pub(super) fn begin(self) -> Result<(), ApiError> {
+        match self {
+            Self::Succeeds => Ok(()),
+            Self::Fails => Err(ApiError::internal()),
+        }
+    }
+}
+
 pub(super) async fn answer(core: Arc<Core>, request: ApiRequest) -> Result<ApiAnswer, NoAnswer> {
     let mut changes = core.mode_changes();
     let mode = core.mode().next_request();
     let request_id = random_id("req_", 14).unwrap_or_else(|_| "req_unknown".to_owned());
     let fault = match mode {
-        ApiMode::Ok | ApiMode::AnswerTwice => None,
+        ApiMode::Ok | ApiMode::AnswerTwice | ApiMode::Error500 => None,
         ApiMode::Refuse => return Err(NoAnswer),
         ApiMode::Hang => {
             // Ends with an error when the stand-in stops; there is no answer either way.
             drop(changes.changed().await);
             return Err(NoAnswer);
         }
-        ApiMode::Error500 => Some(ApiError::internal()),
+        ApiMode::Unavailable => Some(ApiError::unavailable()),
         ApiMode::RateLimited => Some(ApiError::rate_limited()),
     };
     let checked = match fault {
@@ -82,10 +103,11 @@ pub(super) async fn answer(core: Arc<Core>, request: ApiRequest) -> Result<ApiAn
     if let Err(error) = checked {
         return Ok(refusal(&error, request_id, request.idempotency_key));
     }
+    let work = if mode == ApiMode::Error500 { Work::Fails } else { Work::Succeeds };
     let answered = if request.method == Method::GET {
-        get(&core, &request, request_id)
+        get(&core, &request, request_id, work)
     } else {
-        let task = tokio::spawn(post(Arc::clone(&core), request, request_id));
+        let task = tokio::spawn(post(Arc::clone(&core), request, request_id, work));
         task.await.map_err(|_| NoAnswer)?
     };
     if mode == ApiMode::AnswerTwice && !answered.replayed && answered.status < 400 {
@@ -131,9 +153,11 @@ fn refusal(error: &ApiError, request_id: String, idempotency_key: Option<String>
     }
 }
 
-fn get(core: &Core, request: &ApiRequest, request_id: String) -> ApiAnswer {
-    let read = Params::parse(request.query.as_bytes())
-        .and_then(|params| endpoints::read(core, &request.path, &params));
+fn get(core: &Core, request: &ApiRequest, request_id: String, work: Work) -> ApiAnswer {
+    let read = work.begin().and_then(|()| {
+        Params::parse(request.query.as_bytes())
+            .and_then(|params| endpoints::read(core, &request.path, &params))
+    });
     match read {
         Ok(body) => {
             let body = body.to_string();
@@ -163,7 +187,7 @@ impl Drop for KeyHold<'_> {
     }
 }
 
-async fn post(core: Arc<Core>, request: ApiRequest, request_id: String) -> ApiAnswer {
+async fn post(core: Arc<Core>, request: ApiRequest, request_id: String, work: Work) -> ApiAnswer {
     let key = request.idempotency_key.clone();
     let params = match Params::parse(&request.body) {
         Ok(params) => params,
@@ -187,7 +211,7 @@ async fn post(core: Arc<Core>, request: ApiRequest, request_id: String) -> ApiAn
         tokio::time::sleep(Duration::from_millis(latency)).await;
     }
     let cause = EventCause { request_id: Some(request_id.clone()), idempotency_key: key.clone() };
-    let done = endpoints::write(&core, &request.path, &params, &cause);
+    let done = endpoints::write(&core, &request.path, &params, &cause, work);
     let (answered, kept) = match done {
         Ok(done) => {
             deliver_in_background(&core, done.events);
@@ -202,7 +226,11 @@ async fn post(core: Arc<Core>, request: ApiRequest, request_id: String) -> ApiAn
             (answered, Some(done.answer))
         }
         Err(error) => {
-            let answered = refusal(&error, request_id, key.clone());
+            let mut answered = refusal(&error, request_id, key.clone());
+            if error.kept && error.status >= 500 && hold.is_some() {
+                // Under this key it would only be given again.
+                answered.should_retry = Some(false);
+            }
             let kept = error.kept.then(|| Answer::Body { status: error.status, body: answered.body.clone() });
             (answered, kept)
         }
@@ -214,10 +242,10 @@ async fn post(core: Arc<Core>, request: ApiRequest, request_id: String) -> ApiAn
 }
 
 fn replay(core: &Core, kept: &KeptAnswer, request_id: String) -> ApiAnswer {
-    let (status, body) = match &kept.answer {
-        Answer::Body { status, body } => (*status, body.clone()),
+    let (status, body, should_retry) = match &kept.answer {
+        Answer::Body { status, body } => (*status, body.clone(), (*status >= 500).then_some(false)),
         Answer::CreatedSession(id) => match core.state().session(id) {
-            Some(session) => (200, render::session_as_created(session, &core.base_url).to_string()),
+            Some(session) => (200, render::session_as_created(session, &core.base_url).to_string(), None),
             None => {
                 let gone = ApiError::no_such("checkout.session", "session", id);
                 return refusal(&gone, request_id, Some(kept.key.clone()));
@@ -230,6 +258,6 @@ fn replay(core: &Core, kept: &KeptAnswer, request_id: String) -> ApiAnswer {
         request_id,
         idempotency_key: Some(kept.key.clone()),
         replayed: true,
-        should_retry: None,
+        should_retry,
     }
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-/// One refused request. `kept` tells whether the answer is stored under the request's idempotency key: Stripe keeps
-/// what an endpoint answered once it began to work, not the answer to parameters that were wrong from the start.
+/// One refused request. `kept` tells whether the answer is stored under the request's idempotency key: Stripe stores
+/// what an endpoint answered once it began to work, a 500 too, and not the refusal of parameters that fail validation or
+/// of a request that conflicts with one that is running. Source: Stripe, "Idempotent requests".
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {
     pub(super) status: u16,
@@ -112,8 +113,16 @@ impl ApiError {
         error
     }
 
+    /// The endpoint failed at its work.
     pub(super) fn internal() -> Self {
-        Self::new(500, "api_error", "An unexpected error occurred on the server's side.")
+        let mut error = Self::new(500, "api_error", "An unexpected error occurred on the server's side.");
+        error.kept = true;
+        error
+    }
+
+    /// Failed before an endpoint began to work.
+    pub(super) fn unavailable() -> Self {
+        Self::new(503, "api_error", "The server is temporarily unable to handle the request.")
     }
 
     pub(super) fn to_json(&self) -> Value {

@@ -7,8 +7,10 @@
 //! - `POST charges/{id}/dispute` or `payment_intents/{id}/dispute` `{action: "create"|"won"|"lost"}`
 //! - `POST events` `{type, object}`: an event of any type about any object
 //! - `POST events/{id}/redeliver`
-//! - `GET mode`, `POST mode` `{api?: "ok"|"refuse"|"hang"|"error500"|"rate_limited"|"answer_twice", count?, latencyMs?,
-//!   webhooks?: "ok"|"hold", delivery?}`: how Stripe behaves; `count` is for how many API requests
+//! - `GET mode`, `POST mode` `{api?: "ok"|"refuse"|"hang"|"unavailable"|"error500"|"rate_limited"|"answer_twice", count?,
+//!   latencyMs?, webhooks?: "ok"|"hold", delivery?}`: how Stripe behaves; `count` is for how many API requests.
+//!   `refuse`, `hang`, `unavailable` and `rate_limited` fail before the idempotency key is looked at; the answer of
+//!   `error500` is stored under it
 //! - `POST release` `{times?, delayMs?, shuffle?, concurrent?}`: sends the events held back
 //!
 //! All but the last two take `deliver?: {times?, delayMs?, shuffle?, concurrent?}` and `wait?` (true), and answer with
@@ -92,7 +94,8 @@ pub(super) struct Refused(pub(super) u16, pub(super) String);
 
 impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
-        let status = if error.kept { 409 } else { error.status };
+        // The object is in no state for it: here there are no keys to store that under.
+        let status = if error.kept && error.status == 400 { 409 } else { error.status };
         Self(status, error.to_json()["error"]["message"].as_str().unwrap_or_default().to_owned())
     }
 }

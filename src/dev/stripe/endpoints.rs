@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::Value;
 
-use super::api::Done;
+use super::api::{Done, Work};
 use super::api_error::ApiError;
 use super::core::Core;
 use super::model::{Answer, Session};
@@ -60,8 +60,15 @@ pub(super) fn read(core: &Core, path: &str, params: &Params) -> Result<Value, Ap
     }
 }
 
-/// `POST`: does what the path says. The state is changed under one lock, so no other request sees half of it.
-pub(super) fn write(core: &Core, path: &str, params: &Params, cause: &EventCause) -> Result<Done, ApiError> {
+/// `POST`: checks the parameters, and does what the path says. The state is changed under one lock, so no other request
+/// sees half of it.
+pub(super) fn write(
+    core: &Core,
+    path: &str,
+    params: &Params,
+    cause: &EventCause,
+    work: Work,
+) -> Result<Done, ApiError> {
     let root = params.root();
     match segments(path).as_slice() {
         ["checkout", "sessions"] => {
@@ -72,6 +79,7 @@ pub(super) fn write(core: &Core, path: &str, params: &Params, cause: &EventCause
             for field in &expansions {
                 expand(&mut object, &state, &session, field)?;
             }
+            work.begin()?;
             let body = object.to_string();
             let answer = if expansions.is_empty() {
                 Answer::CreatedSession(session.id.clone())
@@ -84,12 +92,16 @@ pub(super) fn write(core: &Core, path: &str, params: &Params, cause: &EventCause
         ["checkout", "sessions", id, "expire"] => {
             root.allow_only(&["expand"])?;
             let mut state = core.state();
+            find_session(&state, id)?;
+            work.begin()?;
             let event = sessions::expire(core, &mut state, id, cause)?;
             let object = render::session(find_session(&state, id)?, &core.base_url);
             Ok(Done::new(&object, vec![event]))
         }
         ["refunds"] => {
             let (payment, new) = new_refund(&root)?;
+            payments::find_payment(&core.state(), &payment)?;
+            work.begin()?;
             let (refund, events) = payments::refund(core, &mut core.state(), &payment, new, cause)?;
             Ok(Done::new(&refund, events))
         }

@@ -10,9 +10,13 @@ pub enum ApiMode {
     Refuse,
     /// No answer until the mode changes, and nothing is done.
     Hang,
-    /// 500 in Stripe's shape, and nothing is done.
+    /// 503 in Stripe's shape before the idempotency key is looked at: nothing is done, and nothing is stored.
+    Unavailable,
+    /// The endpoint fails once it is at work: 500 in Stripe's shape, and nothing is done. A request that is refused
+    /// before that (key, parameters) is refused as ever. The 500 is stored under the idempotency key, which gives it
+    /// again for as long as keys live, whatever the mode is by then.
     Error500,
-    /// 429 in Stripe's shape, and nothing is done.
+    /// 429 in Stripe's shape before the idempotency key is looked at: nothing is done, and nothing is stored.
     RateLimited,
     /// What was asked is done, and its answer is lost on the way: the client asks again, and is answered a second
     /// time. An answer repeated for an idempotency key does get through.

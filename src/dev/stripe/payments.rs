@@ -307,7 +307,7 @@ pub(super) fn dispute(
     Ok(vec![event])
 }
 
-fn find_payment<'a>(state: &'a State, id: &str) -> Result<&'a Payment, ApiError> {
+pub(super) fn find_payment<'a>(state: &'a State, id: &str) -> Result<&'a Payment, ApiError> {
     let (object, param) =
         if id.starts_with("ch_") { ("charge", "charge") } else { ("payment_intent", "payment_intent") };
     state.payment(id).ok_or_else(|| ApiError::no_such(object, param, id))
