@@ -227,6 +227,7 @@ fn receipt_of(invoice: &InvoiceView) -> Result<ReceiptView, Failure> {
         currency: invoice.currency.clone(),
         total: invoice.total,
         paid_at: moment("2026-01-31T10:04:30Z")?,
+        issued_at: moment("2026-01-31T10:04:31Z")?,
         provider: "STRIPE".to_owned(),
         provider_payment_id: Some("pi_3QkExampleOfAPaymentReference42".to_owned()),
     })

@@ -57,6 +57,7 @@ fn state(details: CheckoutSessionDetails) -> SessionState {
         url: details.url,
         expires_at: details.expires_at,
         payment_intent: details.payment_intent_id,
+        paid_at: details.paid_at,
         standing,
     }
 }

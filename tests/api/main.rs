@@ -30,6 +30,7 @@ mod mixing;
 mod monitoring;
 mod numbers;
 mod outbox;
+mod payments;
 mod rate_limits;
 mod reconciler;
 mod return_addresses;

@@ -322,6 +322,7 @@ fn shown(order: &NewOrder, claim: Option<HeldClaim>, now: DateTime<Utc>) -> Plac
         receipt_number: None,
         created_at: now,
         paid_at: None,
+        dispute: None,
     };
     Placed { order, invoice, claim }
 }

@@ -16,7 +16,11 @@ macro_rules! select_orders {
     ($which:literal) => {
         concat!(
             "SELECT o.id, o.number, o.status, o.currency, o.total, i.number AS invoice_number,
-                    r.number AS receipt_number, o.created_at, o.paid_at
+                    r.number AS receipt_number, o.created_at, o.paid_at,
+                    (SELECT (ARRAY['WON', 'OPEN', 'LOST'])[max(array_position(ARRAY['WON', 'OPEN', 'LOST'], d.status))]
+                     FROM payments p
+                     JOIN payment_disputes d ON d.tenant_id = p.tenant_id AND d.payment_id = p.id
+                     WHERE p.tenant_id = o.tenant_id AND p.order_id = o.id) AS dispute
              FROM orders o
              JOIN invoices i ON i.tenant_id = o.tenant_id AND i.order_id = o.id
              LEFT JOIN receipts r ON r.tenant_id = o.tenant_id AND r.order_id = o.id ",
@@ -48,6 +52,7 @@ struct OrderRow {
     receipt_number: Option<String>,
     created_at: DateTime<Utc>,
     paid_at: Option<DateTime<Utc>>,
+    dispute: Option<String>,
 }
 
 impl OrderRow {
@@ -63,6 +68,7 @@ impl OrderRow {
             receipt_number: self.receipt_number,
             created_at: self.created_at,
             paid_at: self.paid_at,
+            dispute: self.dispute,
         }
     }
 }
@@ -229,6 +235,7 @@ struct ReceiptRow {
     currency: String,
     total: i64,
     paid_at: DateTime<Utc>,
+    issued_at: DateTime<Utc>,
     provider: String,
     provider_payment_id: Option<String>,
 }
@@ -240,7 +247,7 @@ pub(crate) async fn find_receipt(
 ) -> sqlx::Result<Option<ReceiptView>> {
     let row: Option<ReceiptRow> = sqlx::query_as(
         "SELECT r.number, r.order_id, o.number AS order_number, i.number AS invoice_number, r.currency, r.total,
-                r.paid_at, r.provider, r.provider_payment_id
+                r.paid_at, r.created_at AS issued_at, r.provider, r.provider_payment_id
          FROM receipts r
          JOIN orders o ON o.tenant_id = r.tenant_id AND o.id = r.order_id
          JOIN invoices i ON i.tenant_id = r.tenant_id AND i.order_id = r.order_id
@@ -259,6 +266,7 @@ pub(crate) async fn find_receipt(
         currency: row.currency,
         total: row.total,
         paid_at: row.paid_at,
+        issued_at: row.issued_at,
         provider: row.provider,
         provider_payment_id: row.provider_payment_id,
     }))

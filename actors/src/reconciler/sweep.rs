@@ -24,7 +24,7 @@ use crate::order::{AttachCheckout, CheckoutView, OrderActor};
 use crate::random;
 use crate::shard::Shards;
 use crate::tenancy::TenantScope;
-use crate::webhook::{Dealt, Deliver, WebhookActor};
+use crate::webhook::{Dealt, Deliver, WebhookActor, waiting};
 
 /// Payments taken at a time. Asked about four at a time, each for at most half a minute, they stay within the lease.
 pub(super) const BATCH: usize = 20;
@@ -79,6 +79,8 @@ pub enum Outcome {
     NotWritten,
     /// A refund of a paid order, whole or in part, that was not heard of.
     Refunded,
+    /// A refund that failed later, which was not heard of.
+    RefundFailed,
     /// A dispute that was not heard of.
     Disputed,
     /// The end of a dispute that was not heard of.
@@ -115,6 +117,7 @@ impl Outcome {
             Self::Unavailable => "unavailable",
             Self::NotWritten => "not_written",
             Self::Refunded => "refunded",
+            Self::RefundFailed => "refund_failed",
             Self::Disputed => "disputed",
             Self::DisputeClosed => "dispute_closed",
         }
@@ -168,6 +171,9 @@ impl<P: Provider> Reconciler<P> {
                     0
                 }
             };
+            if let Err(fault) = waiting::give_up(&self.database, &self.clock).await {
+                tracing::warn!(error = %fault, "events that wait for payments cannot be given up");
+            }
             let pass = self.hear_events().await.unwrap_or_else(|fault| {
                 tracing::warn!(error = %fault, "refunds and disputes cannot be asked for");
                 Pass::Away

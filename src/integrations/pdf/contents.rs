@@ -114,6 +114,7 @@ impl Contents {
             ("Receipt number", receipt.number.clone()),
             ("Invoice number", receipt.invoice_number.clone()),
             ("Order number", receipt.order_number.clone()),
+            ("Date of issue", date(receipt.issued_at)),
             ("Date paid", date(receipt.paid_at)),
             ("Paid through", provider(&receipt.provider)),
         ];
@@ -130,7 +131,7 @@ impl Contents {
             note: None,
             facts,
             sums,
-            dated: receipt.paid_at,
+            dated: receipt.issued_at,
             identifier: format!("receipt:{}:{}", receipt.order_id, receipt.number),
             ..Self::common(seller, invoice)
         }

@@ -32,7 +32,7 @@ use fonts::Fonts;
 use page::Mark;
 
 /// Part of a stored document's revision: raised when the layout changes.
-pub const LAYOUT: &str = "1";
+pub const LAYOUT: &str = "2";
 
 /// The sheet that a document is printed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

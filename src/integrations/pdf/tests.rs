@@ -56,6 +56,7 @@ pub fn receipt(of: &InvoiceView) -> ReceiptView {
         currency: of.currency.clone(),
         total: of.total,
         paid_at: of.paid_at.unwrap(),
+        issued_at: of.paid_at.unwrap() + chrono::TimeDelta::days(3),
         provider: "STRIPE".to_owned(),
         provider_payment_id: Some("pi_3Qk2".to_owned()),
     }
@@ -183,6 +184,8 @@ fn a_receipt_says_what_was_paid_even_after_a_refund() {
         "ORD-20260131-7K2P",
         "PAID",
         "EUR 98.19 paid on 2026-02-01",
+        "Date of issue",
+        "2026-02-04",
         "Stripe",
         "pi_3Qk2",
         "Editor Pro",

@@ -96,6 +96,9 @@ pub struct CheckoutSessionDetails {
     /// ISO 4217, upper case.
     pub currency: Option<String>,
     pub payment_intent_id: Option<String>,
+    /// When it was paid: the payment intent's own time, or the session's where nothing was to be paid. Told of a completed
+    /// session that is looked up by its id.
+    pub paid_at: Option<DateTime<Utc>>,
     /// The money was asked for, and will not come: told of a completed session that is looked up by its id.
     pub payment_failed: bool,
     /// The order's id, as it was given at the creation.
@@ -281,7 +284,13 @@ fn details(session: StripeSession) -> Result<CheckoutSessionDetails, ProviderErr
                 PaymentIntentStatus::Canceled | PaymentIntentStatus::RequiresPaymentMethod
             )
         });
+    let paid_at = match (&session.payment_intent, &payment_status) {
+        (Some(intent), _) => intent.as_object().map(|intent| time(intent.created)).transpose()?,
+        (None, PaymentStatus::NoPaymentRequired) => Some(time(session.created)?),
+        (None, _) => None,
+    };
     Ok(CheckoutSessionDetails {
+        paid_at,
         payment_failed,
         id: session.id.as_str().to_owned(),
         url: session.url,
