@@ -69,7 +69,7 @@ fn save(folder: &Path, name: &str, bytes: &[u8], missing: usize) -> Result<(), F
 fn plain_seller() -> Seller {
     seller(
         "Northwind Software Ltd.",
-        &["12 Harbour Street", "Bristol BS1 4QA", "United Kingdom", "VAT GB 123 4567 89"],
+        &["12 Harbour Street", "Bristol BS1 4QA", "United Kingdom"],
     )
 }
 
@@ -102,7 +102,11 @@ fn japanese_seller() -> Seller {
 }
 
 fn seller(name: &str, address: &[&str]) -> Seller {
-    Seller { name: name.to_owned(), address: address.iter().map(|line| (*line).to_owned()).collect() }
+    Seller {
+        name: name.to_owned(),
+        address: address.iter().map(|line| (*line).to_owned()).collect(),
+        tax_id: Some("XX 123456789".to_owned()),
+    }
 }
 
 fn long_names() -> Result<InvoiceView, Failure> {

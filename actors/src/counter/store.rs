@@ -142,10 +142,12 @@ async fn insert_invoice_and_payment_rows(
                          payment_id)
          ), invoiced AS (
              INSERT INTO invoices (tenant_id, id, number, order_id, status, currency, subtotal, tax, total,
-                                   bill_to_name, bill_to_email, issued_at)
-             SELECT tenant_id, invoice_id, invoice_number, order_id, 'OPEN', currency, total, 0, total,
-                    bill_to_name, bill_to_email, $10
-             FROM new
+                                   bill_to_name, bill_to_email, issued_at,
+                                   seller_name, seller_address, seller_tax_id, seller_paper)
+             SELECT new.tenant_id, invoice_id, invoice_number, order_id, 'OPEN', currency, total, 0, total,
+                    bill_to_name, bill_to_email, $10, t.name, t.address, t.tax_id, t.paper
+             -- The seller belongs to the invoice: what becomes of the tenant later does not change it.
+             FROM new JOIN tenants t ON t.id = new.tenant_id
          )
          INSERT INTO payments (tenant_id, id, order_id, provider, status, amount, currency, created_at, updated_at)
          SELECT tenant_id, payment_id, order_id, 'STRIPE', 'PENDING', total, currency, $10, $10 FROM new",

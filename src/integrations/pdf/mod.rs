@@ -47,6 +47,7 @@ pub struct Seller {
     pub name: String,
     /// Line by line, as it is to be printed.
     pub address: Vec<String>,
+    pub tax_id: Option<String>,
 }
 
 /// A finished file.
