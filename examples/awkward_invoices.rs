@@ -67,10 +67,7 @@ fn save(folder: &Path, name: &str, bytes: &[u8], missing: usize) -> Result<(), F
 }
 
 fn plain_seller() -> Seller {
-    seller(
-        "Northwind Software Ltd.",
-        &["12 Harbour Street", "Bristol BS1 4QA", "United Kingdom"],
-    )
+    seller("Northwind Software Ltd.", &["12 Harbour Street", "Bristol BS1 4QA", "United Kingdom"])
 }
 
 fn long_seller() -> Seller {

@@ -38,6 +38,7 @@ use primetech_http::rate_limits::{InvalidRedisUrl, RateLimitSettings, RateLimite
 use tokio::sync::{oneshot, watch};
 
 use crate::config::Config;
+use crate::deliveries::Deliveries;
 use crate::documents::Documents;
 use crate::integrations::mail::{Mailer, MailerError};
 use crate::integrations::pdf::{Printer, PrinterError};
@@ -276,13 +277,14 @@ pub fn service(
 }
 
 /// Delivers the outbox while the application runs.
-fn courier(state: &State, mailer: Mailer) -> Courier<Mailer> {
+fn courier(state: &State, mailer: Mailer) -> Courier<Deliveries> {
+    let (payments, orders) = (state.payments.clone(), state.actors.orders.clone());
     Courier {
         database: state.actors.database.clone(),
         clock: state.actors.clock.clone(),
         signal: state.actors.outbox.clone(),
         settings: CourierSettings::default(),
-        destination: mailer,
+        destination: Deliveries { mailer, payments, orders },
     }
 }
 

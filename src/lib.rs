@@ -3,6 +3,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+mod deliveries;
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod documents;

@@ -78,13 +78,15 @@ async fn a_document_that_the_store_lost_is_made_again() {
     assert!(fetch(&shop, &ask_for(&shop, 0, &buyer, "invoices", number).await).await == content);
 }
 
-const MOVE: &str = "UPDATE tenants SET name = 'Demo Reborn', address = '{1 Elsewhere}', tax_id = 'XX 987', paper = 'LETTER'
+const MOVE: &str =
+    "UPDATE tenants SET name = 'Demo Reborn', address = '{1 Elsewhere}', tax_id = 'XX 987', paper = 'LETTER'
                     WHERE slug = 'demo'";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_seller_belongs_to_the_invoice_whatever_becomes_of_the_tenant() {
     let shop = Shop::open().await;
-    shop.execute("UPDATE tenants SET address = '{1 Old Street}', tax_id = 'XX 123' WHERE slug = 'demo'").await;
+    shop.execute("UPDATE tenants SET address = '{1 Old Street}', tax_id = 'XX 123' WHERE slug = 'demo'")
+        .await;
     let buyer = shop.register(DEMO).await;
     let items = json!([{"sku": "icons", "quantity": 1}]);
     let started = shop.check_out(&buyer, items.clone()).await;

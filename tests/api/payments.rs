@@ -107,7 +107,8 @@ async fn paid_is_when_it_was_paid_however_late_the_news() {
     let issued: DateTime<Utc> = receipt["receipt"]["issuedAt"].as_str().unwrap().parse().unwrap();
     assert!(SystemClock.now() - issued < TimeDelta::minutes(1), "{issued}");
     // Another event of the same payment does not move it.
-    hear(&shop, &[&shop.session_event(&started, "checkout.session.async_payment_succeeded", "paid", "pi")]).await;
+    hear(&shop, &[&shop.session_event(&started, "checkout.session.async_payment_succeeded", "paid", "pi")])
+        .await;
     assert_eq!(shop.count("SELECT count(DISTINCT paid_at) FROM (SELECT paid_at FROM orders UNION SELECT paid_at FROM receipts) AS times").await, 1);
 }
 
@@ -183,7 +184,8 @@ async fn what_was_revoked_by_hand_or_refunded_is_not_given_back() {
         let id = started["order"]["id"].as_str().unwrap();
         let key = shop.text(&format!("SELECT key FROM licences WHERE order_id = '{id}'")).await;
         let database =
-            primetech_actors::database::Database::connect_lazy(&shop.database_url.as_str().into(), 1).unwrap();
+            primetech_actors::database::Database::connect_lazy(&shop.database_url.as_str().into(), 1)
+                .unwrap();
         let scope =
             primetech_actors::tenancy::registry::find(&database, "demo").await.unwrap().unwrap().scope();
         let key = primetech_actors::identifiers::LicenceKey::parse(&key).unwrap();
@@ -209,11 +211,9 @@ async fn what_was_revoked_by_hand_or_refunded_is_not_given_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refund_that_fails_later_leaves_the_order_paid_with_all_it_gave() {
     let shop = Shop::open().await;
-    for (kind, status) in [
-        ("refund.failed", "failed"),
-        ("refund.updated", "failed"),
-        ("charge.refund.updated", "failed"),
-    ] {
+    for (kind, status) in
+        [("refund.failed", "failed"), ("refund.updated", "failed"), ("charge.refund.updated", "failed")]
+    {
         for is_late in [false, true] {
             let (buyer, started) = bought(&shop).await;
             let (made, failed) = (refunded(&started, 6800, 20), refund(&started, kind, status, 6800, 10));
@@ -270,9 +270,18 @@ async fn what_others_do_at_a_shared_account_is_ignored_and_counts_as_no_failure(
     odd["amount_total"] = json!(null);
     foreign.push(event("checkout.session.completed", odd));
     foreign.push(event("charge.refunded", json!({"id": "ch_1", "payment_intent": null, "refunded": true})));
-    foreign.push(event("charge.dispute.created", json!({"id": "dp_1", "charge": "ch_1", "status": "needs_response"})));
-    foreign.push(event("charge.dispute.closed", json!({"id": "dp_1", "payment_intent": "pi_theirs", "status": "lost"})));
-    foreign.push(event("refund.failed", json!({"id": "re_1", "payment_intent": "pi_theirs", "amount": 1, "status": "failed"})));
+    foreign.push(event(
+        "charge.dispute.created",
+        json!({"id": "dp_1", "charge": "ch_1", "status": "needs_response"}),
+    ));
+    foreign.push(event(
+        "charge.dispute.closed",
+        json!({"id": "dp_1", "payment_intent": "pi_theirs", "status": "lost"}),
+    ));
+    foreign.push(event(
+        "refund.failed",
+        json!({"id": "re_1", "payment_intent": "pi_theirs", "amount": 1, "status": "failed"}),
+    ));
     for event in &foreign {
         shop.deliver(0, event).await.expect(200);
         assert_eq!(status_of(&shop, event).await, "IGNORED", "{event}");

@@ -14,7 +14,7 @@ use crate::database::Database;
 use crate::database::kept::BatchTx;
 use crate::idempotency::{self, Claimed, HeldClaim, Wanted};
 use crate::identifiers::{InvoiceNumber, OrderNumber, day_period};
-use crate::order::{BillTo, InvoiceView, ItemView, OrderView, store::find_placed};
+use crate::order::{Attempt, BillTo, InvoiceView, ItemView, OrderView, ReturnPages, store::find_placed};
 use crate::random;
 
 /// The most that the provider charges at once: eight digits.
@@ -99,7 +99,7 @@ impl Batch for OrderBatch {
                     None => Err(PlaceOrderError::NumbersExhausted { claim }),
                     Some((invoice_sequence, order_sequence)) => {
                         let order = number(item, plan, now, invoice_sequence, order_sequence);
-                        let placed = shown(&order, claim, now);
+                        let placed = shown(&order, &item.returns, claim, now);
                         new_orders.push(order);
                         Ok(placed)
                     }
@@ -117,6 +117,9 @@ fn plan(
     now: DateTime<Utc>,
 ) -> Result<Plan, PlaceOrderError> {
     let tenant_id = request.buyer.scope.tenant_id();
+    if !request.may_return {
+        return Err(PlaceOrderError::ReturnForbidden);
+    }
     let mut items = Vec::with_capacity(request.items.len());
     for wanted in &request.items {
         let Some(product) = products.get(&(tenant_id, wanted.sku.clone())) else {
@@ -141,7 +144,8 @@ fn plan(
     Ok(Plan { order_id: random::row_id(now), currency, total, items })
 }
 
-/// Claims the keys of the batch and decides what is decided by them. A request whose body is wrong makes no claim.
+/// Claims the keys of the batch and decides what is decided by them: a key that is known decides before anything that may
+/// have changed since, such as the catalogue. A new request that is refused as invalid leaves no claim.
 async fn claim_keys(
     tx: &mut BatchTx,
     now: DateTime<Utc>,
@@ -151,11 +155,7 @@ async fn claim_keys(
     let mut claiming = Vec::new();
     let mut wanted = Vec::new();
     for (at, (request, plan)) in requests.iter().zip(&plans).enumerate() {
-        let order_id = match plan {
-            Ok(plan) => Some(plan.order_id),
-            Err(PlaceOrderError::ProductNotFound { .. }) => None,
-            Err(_) => continue,
-        };
+        let order_id = plan.as_ref().ok().map(|plan| plan.order_id);
         if let Some(claim) = &request.claim {
             claiming.push(at);
             wanted.push(Wanted { scope: request.buyer.scope, claim, order_id });
@@ -167,6 +167,7 @@ async fn claim_keys(
         claims.extend(claiming.into_iter().zip(claimed));
     }
     let mut steps = Vec::with_capacity(requests.len());
+    let mut refused = Vec::new();
     for (at, (request, plan)) in requests.iter().zip(plans).enumerate() {
         let held = match claims.remove(&at) {
             Some(Claimed::Refused(refused)) => {
@@ -175,8 +176,9 @@ async fn claim_keys(
             }
             Some(Claimed::Resume(held, order_id)) => {
                 let tenant_id = request.buyer.scope.tenant_id();
-                let (order, invoice) = find_placed(tx.connection(), tenant_id, order_id).await?;
-                steps.push(decided(Ok(Placed { order, invoice, claim: Some(held) })));
+                let (order, invoice, attempt) = find_placed(tx.connection(), tenant_id, order_id).await?;
+                let claim = Some(held);
+                steps.push(decided(Ok(Placed { order, invoice, attempt, is_resumed: true, claim })));
                 continue;
             }
             Some(Claimed::Fresh(held)) => Some(held),
@@ -187,9 +189,13 @@ async fn claim_keys(
             Err(PlaceOrderError::ProductNotFound { sku, .. }) => {
                 decided(Err(PlaceOrderError::ProductNotFound { sku, claim: held }))
             }
-            Err(error) => decided(Err(error)),
+            Err(error) => {
+                refused.extend(held.map(|held| (request.buyer.scope.tenant_id(), held)));
+                decided(Err(error))
+            }
         });
     }
+    idempotency::forget(tx.connection(), &refused).await?;
     Ok(steps)
 }
 
@@ -282,10 +288,12 @@ fn number(
         bill_to_name: buyer.name.clone(),
         bill_to_email: buyer.email.clone(),
         payment_id: random::row_id(now),
+        success_url: request.returns.success_url.clone(),
+        cancel_url: request.returns.cancel_url.clone(),
     }
 }
 
-fn shown(order: &NewOrder, claim: Option<HeldClaim>, now: DateTime<Utc>) -> Placed {
+fn shown(order: &NewOrder, returns: &ReturnPages, claim: Option<HeldClaim>, now: DateTime<Utc>) -> Placed {
     let items: Vec<ItemView> = order
         .items
         .iter()
@@ -324,5 +332,6 @@ fn shown(order: &NewOrder, claim: Option<HeldClaim>, now: DateTime<Utc>) -> Plac
         paid_at: None,
         dispute: None,
     };
-    Placed { order, invoice, claim }
+    let attempt = Attempt { number: 1, started_at: now, returns: Some(returns.clone()), checkout: None };
+    Placed { order, invoice, attempt, is_resumed: false, claim }
 }

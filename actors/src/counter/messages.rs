@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::idempotency::{HeldClaim, IdempotencyClaim, Refused};
-use crate::order::{InvoiceView, OrderView};
+use crate::order::{Attempt, InvoiceView, OrderView, ReturnPages};
 use crate::session::Session;
 use crate::tenancy::TenantScope;
 
@@ -43,6 +43,10 @@ pub struct WantedItem {
 pub struct PlaceOrder {
     pub buyer: Buyer,
     pub items: Vec<WantedItem>,
+    pub returns: ReturnPages,
+    /// False where the customer must not be sent to these pages. The key decides first: an order that was placed before
+    /// goes on as it is.
+    pub may_return: bool,
     pub claim: Option<IdempotencyClaim>,
 }
 
@@ -51,6 +55,9 @@ pub struct PlaceOrder {
 pub struct Placed {
     pub order: OrderView,
     pub invoice: InvoiceView,
+    pub attempt: Attempt,
+    /// An earlier request got as far as this order, and may have asked the provider already.
+    pub is_resumed: bool,
     /// The request's claim, to be settled with its answer.
     pub claim: Option<HeldClaim>,
 }
@@ -59,6 +66,8 @@ pub struct Placed {
 pub enum PlaceOrderError {
     #[error("there is no such product")]
     ProductNotFound { sku: String, claim: Option<HeldClaim> },
+    #[error("the customer must not be sent to these pages")]
+    ReturnForbidden,
     #[error("the items are not all of one currency")]
     MixedCurrencies,
     #[error("the total is more than can be charged at once")]

@@ -67,12 +67,12 @@ pub struct ProviderEvent {
 pub trait Provider: Send + Sync + 'static {
     fn session(&self, session_id: &str) -> impl Future<Output = Result<SessionState, AskError>> + Send;
 
-    /// The session of an order whose session we never noted, if one was made within this time.
-    fn find_session(
+    /// The sessions of an order that were made within this time, whether we noted them or not.
+    fn find_sessions(
         &self,
         order_id: Uuid,
         made: std::ops::RangeInclusive<DateTime<Utc>>,
-    ) -> impl Future<Output = Result<Option<SessionState>, AskError>> + Send;
+    ) -> impl Future<Output = Result<Vec<SessionState>, AskError>> + Send;
 
     /// The events of these types that were made within this time, the oldest first; none where there are more of them
     /// than it reads at once.

@@ -95,11 +95,22 @@ pub struct IntentFact {
 #[derive(Debug, Clone, PartialEq)]
 pub enum IntentEvent {
     /// So much of the charge altogether.
-    Refunded { in_full: bool, amount_refunded: i64 },
+    Refunded {
+        in_full: bool,
+        amount_refunded: i64,
+    },
     /// The money of a refund came back.
-    RefundFailed { refund_id: String, amount: i64 },
-    Disputed { dispute_id: String },
-    DisputeClosed { dispute_id: String, lost: bool },
+    RefundFailed {
+        refund_id: String,
+        amount: i64,
+    },
+    Disputed {
+        dispute_id: String,
+    },
+    DisputeClosed {
+        dispute_id: String,
+        lost: bool,
+    },
 }
 
 impl Event {
@@ -119,11 +130,10 @@ impl Event {
             .filter(|time| YEARS.contains(&time.year()));
         let null = Value::Null;
         let object = body.get("data").and_then(|data| data.get("object")).unwrap_or(&null);
-        let content =
-            read(&kind, object).unwrap_or_else(|missing| Content::Malformed {
-                fault: format!("no valid {missing}"),
-                subject: Subject::read(&kind, object),
-            });
+        let content = read(&kind, object).unwrap_or_else(|missing| Content::Malformed {
+            fault: format!("no valid {missing}"),
+            subject: Subject::read(&kind, object),
+        });
         Some(Self { id, kind, created, content })
     }
 }
@@ -164,9 +174,13 @@ fn read(kind: &str, object: &Value) -> Result<Content, Missing> {
             let what = match text(object, "status")? {
                 // Only this takes the money away.
                 "lost" => IntentEvent::DisputeClosed { dispute_id, lost: true },
-                "won" | "warning_closed" | "prevented" => IntentEvent::DisputeClosed { dispute_id, lost: false },
+                "won" | "warning_closed" | "prevented" => {
+                    IntentEvent::DisputeClosed { dispute_id, lost: false }
+                }
                 // An inquiry that was closed without a dispute ends like a won one.
-                _ if kind == "charge.dispute.closed" => IntentEvent::DisputeClosed { dispute_id, lost: false },
+                _ if kind == "charge.dispute.closed" => {
+                    IntentEvent::DisputeClosed { dispute_id, lost: false }
+                }
                 _ => IntentEvent::Disputed { dispute_id },
             };
             return intent(object, what);

@@ -111,6 +111,8 @@ pub(super) struct Account {
     pub amount_refunded: i64,
     pub session_id: Option<String>,
     pub payment_intent: Option<String>,
+    /// Whether there may be sessions beside the one that was paid.
+    pub has_other_sessions: bool,
     pub disputes: Vec<Dispute>,
     pub refunds: Refunds,
 }
@@ -165,6 +167,7 @@ impl Account {
             ) => {
                 self.status = OrderStatus::Paid;
                 self.paid_at = Some(at);
+                self.has_other_sessions |= !is_present;
             }
             (SessionEvent::AsyncFailed, OrderStatus::Pending) if is_present => {
                 self.status = OrderStatus::Failed;
@@ -262,6 +265,7 @@ mod tests {
             amount_refunded: 0,
             session_id: Some("cs".to_owned()),
             payment_intent: None,
+            has_other_sessions: false,
             disputes: Vec::new(),
             refunds: Refunds::default(),
         }
@@ -368,7 +372,8 @@ mod tests {
     #[test]
     fn a_won_dispute_does_not_undo_a_refund() {
         let refunded = IntentEvent::Refunded { in_full: true, amount_refunded: 500 };
-        let outcome = after(&[("evt_1", 1, disputed("dp")), ("evt_2", 2, refunded), ("evt_3", 3, closed("dp", false))]);
+        let outcome =
+            after(&[("evt_1", 1, disputed("dp")), ("evt_2", 2, refunded), ("evt_3", 3, closed("dp", false))]);
         assert_eq!(outcome, (OrderStatus::Refunded, 500, LicenceFate::Revoked));
     }
 

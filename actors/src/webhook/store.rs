@@ -107,6 +107,7 @@ struct AccountRow {
     amount_refunded: i64,
     session_id: Option<String>,
     payment_intent: Option<String>,
+    has_other_sessions: bool,
 }
 
 /// Locks orders with their payments, in a sorted order, and reads what is known of them.
@@ -118,7 +119,7 @@ pub(super) async fn lock_accounts(
     let rows: Vec<AccountRow> = sqlx::query_as(
         "SELECT o.tenant_id, o.id AS order_id, p.id AS payment_id, o.user_id, o.status, o.total, o.currency, o.paid_at,
                 p.amount_refunded, p.provider_session_id AS session_id,
-                p.provider_payment_intent_id AS payment_intent
+                p.provider_payment_intent_id AS payment_intent, p.attempt > 1 AS has_other_sessions
          FROM unnest($1::uuid[], $2::uuid[]) AS wanted (tenant_id, id)
          JOIN orders o ON o.tenant_id = wanted.tenant_id AND o.id = wanted.id
          JOIN payments p ON p.tenant_id = o.tenant_id AND p.order_id = o.id
@@ -146,6 +147,7 @@ pub(super) async fn lock_accounts(
                 amount_refunded: row.amount_refunded,
                 session_id: row.session_id,
                 payment_intent: row.payment_intent,
+                has_other_sessions: row.has_other_sessions,
                 disputes: Vec::new(),
                 refunds: Refunds::default(),
             },

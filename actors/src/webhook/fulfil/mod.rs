@@ -13,6 +13,7 @@ use sqlx::PgConnection;
 use super::ledger::{Account, Dispute, OrderStatus};
 use super::refunds::Failure;
 use crate::audit_log::{self, Actor, Entry, Subject};
+use crate::order::attempts::end_sessions;
 use crate::outbox::{NewMessage, enqueue};
 use crate::random;
 
@@ -291,6 +292,12 @@ fn messages(changes: &[&Changed]) -> Vec<NewMessage> {
             tell("mail.order-paid");
             tell("event.order-paid");
         }
+        if change.became_paid() && account.has_other_sessions {
+            messages.push(end_sessions(account.tenant_id, account.order_id));
+        }
+        let mut tell = |topic| {
+            messages.push(NewMessage { tenant_id: account.tenant_id, topic, payload: payload.clone() })
+        };
         if change.is_refunded_now() {
             tell("event.order-refunded");
         }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::random;
 use crate::tenancy::TenantScope;
 
-pub use store::{release, release_unknown, save_answer};
+pub use store::{forget, release, release_unknown, save_answer};
 
 /// How long a claim is held against a process that may still be at work on it.
 const CLAIM_LIFETIME: TimeDelta = TimeDelta::seconds(60);
