@@ -208,12 +208,19 @@ async fn process(
             Some(Arrival { event: Event::parse(&stored.payload)?, payload: stored.payload, again: false })
         })
         .collect();
+    // What they say of themselves holds as when they came.
+    for stored in &waiting {
+        if let Content::Intent(fact) = &stored.event.content {
+            refs.insert(&fact.payment_intent);
+            named.extend(fact.named.map(|(tenant_id, _)| tenant_id));
+        }
+    }
     let orders = store::resolve_refs(tx.connection(), &refs).await?;
     let tenants = store::known_tenants(tx.connection(), &named).await?;
     let routing = Routing { orders, tenants };
 
     let mut wanted: BTreeSet<(Uuid, Uuid)> = BTreeSet::new();
-    for arrival in arrivals {
+    for arrival in waiting.iter().chain(arrivals.iter().copied()) {
         wanted.extend(match &arrival.event.content {
             Content::Session(fact) => routing.of_session(fact),
             Content::Intent(fact) => routing.of_intent(fact),
@@ -241,8 +248,7 @@ async fn process(
     for arrival in waiting.iter().chain(arrivals.iter().copied()) {
         match &arrival.event.content {
             Content::Intent(fact) => {
-                let order =
-                    order_of_intent(&after, &fact.payment_intent).or_else(|| routing.of_intent(fact));
+                let order = order_of_intent(&after, &fact.payment_intent).or_else(|| routing.of_intent(fact));
                 settled.push(hear_intent(arrival, fact, order, &mut after));
             }
             Content::Nothing => settled.push(ended(arrival, "IGNORED", None, None)),
