@@ -6,11 +6,12 @@
 //!
 //! Any number of applications may run in one process, each on a thread with an actix system of its own.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_http::{Request, Response};
@@ -24,7 +25,8 @@ use primetech_actors::clock::{SharedClock, SystemClock};
 use primetech_actors::database::{Database, InvalidDatabaseUrl};
 use primetech_actors::fault::Fault;
 use primetech_actors::licence::{CertificateSigner, InvalidSigningKey};
-use primetech_actors::outbox::{Courier, CourierSettings};
+use primetech_actors::order::END_SESSIONS;
+use primetech_actors::outbox::{Courier, CourierSettings, Delivery, DeliveryError, Destination};
 use primetech_actors::reconciler::Reconciler;
 use primetech_actors::session::{SessionDirectory, SessionSettings, TokenSecret};
 use primetech_actors::sweeper::Sweeper;
@@ -32,20 +34,23 @@ use primetech_actors::system::{ActorSettings, Actors};
 use primetech_actors::tenancy::TenantScope;
 use primetech_http::context::{Authenticated, Authenticator, HttpContext, HttpParts};
 use primetech_http::endpoint::Endpoint;
+use primetech_http::error::Code;
 use primetech_http::limits::Limits;
 use primetech_http::listener;
 use primetech_http::rate_limits::{InvalidRedisUrl, RateLimitSettings, RateLimiter};
+use primetech_kernel::runtime::Runtime;
+use primetech_module::{Composition, Conflict, Shared, Worker};
 use tokio::sync::{oneshot, watch};
 
+use crate::compose::{self, Adapters, Extend};
 use crate::config::Config;
-use crate::deliveries::Deliveries;
 use crate::documents::Documents;
 use crate::integrations::mail::{Mailer, MailerError};
 use crate::integrations::pdf::{Printer, PrinterError};
 use crate::integrations::storage::{Patience, Storage};
 use crate::integrations::stripe::{PaymentProvider, ProviderConfigError, ProviderTimeouts};
 use crate::metrics;
-use crate::routes;
+use crate::open_sessions::OpenSessions;
 
 pub use crate::routes::Readiness;
 
@@ -78,6 +83,11 @@ pub struct Parts {
     pub payments: PaymentProvider,
     pub storage: Storage,
     pub documents: Documents,
+    pub endpoints: Vec<Endpoint>,
+    pub codes: Vec<Code>,
+    /// Made when it is first asked for.
+    pub document: OnceLock<String>,
+    pub modules: Shared,
 }
 
 /// Sessions, as the layers ask for them.
@@ -95,7 +105,10 @@ pub struct Options {
     pub clock: SharedClock,
     /// Threads that serve requests, and shards of the actors; by default one for each core.
     pub threads: Option<usize>,
-    pub endpoints: Vec<Endpoint>,
+    /// Modules beyond the product's own.
+    pub extend: Extend,
+    /// What becomes of the modules' endpoints before they are served.
+    pub adjust_endpoints: fn(Vec<Endpoint>) -> Vec<Endpoint>,
 }
 
 impl Default for Options {
@@ -104,7 +117,8 @@ impl Default for Options {
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             threads: None,
-            endpoints: routes::endpoints(),
+            extend: |_, modules| modules,
+            adjust_endpoints: |endpoints| endpoints,
         }
     }
 }
@@ -117,6 +131,8 @@ pub enum ServeError {
     SigningKey(#[from] InvalidSigningKey),
     #[error("the actors cannot be started: {0}")]
     Actors(Fault),
+    #[error("the modules do not fit together: {0}")]
+    Modules(Conflicts),
     #[error("cannot listen on {address}: {error}")]
     Listen { address: SocketAddr, error: io::Error },
     #[error("STRIPE_SECRET_KEY or STRIPE_API_BASE: {0}")]
@@ -131,19 +147,31 @@ pub enum ServeError {
     Server(#[from] io::Error),
 }
 
+/// Everything in which the modules do not fit together.
+#[derive(Debug)]
+pub struct Conflicts(pub Vec<Conflict>);
+
+impl fmt::Display for Conflicts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        formatter.write_str(&texts.join("; "))
+    }
+}
+
 /// A server that listens and does not serve yet.
 pub struct Application {
     server: Server,
     address: SocketAddr,
     state: State,
-    mailer: Mailer,
+    mailer: Arc<Mailer>,
+    workers: Vec<Worker>,
 }
 
 impl Application {
     /// Starts the actors and binds the port. Needs a running actix system; does not need the database to be there.
     pub fn build(config: Config, options: Options) -> Result<Self, ServeError> {
         metrics::install();
-        let Options { limits, clock, threads, endpoints } = options;
+        let Options { limits, clock, threads, extend, adjust_endpoints } = options;
         let threads = threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
         let rate_limiter = RateLimiter::new(
@@ -154,7 +182,8 @@ impl Application {
             },
             Arc::clone(&clock),
         )?;
-        let actors = start_actors(&config, clock, threads)?;
+        let runtime = start_runtime(&config, clock, threads)?;
+        let actors = start_actors(&config, &runtime, threads)?;
         let wanted = SocketAddr::new(config.bind_address, config.port);
         let stripe = &config.stripe;
         let payments = PaymentProvider::new(
@@ -166,7 +195,16 @@ impl Application {
         let printer = Printer::new(config.font_directory.as_deref())?;
         let documents = Documents::new(printer, storage.clone(), threads);
         let config = Arc::new(config);
-        let mailer = Mailer::new(&config, &actors)?;
+        let mailer = Arc::new(Mailer::new(&config, &actors)?);
+        let adapters = Adapters { customer_mail: mailer.clone() };
+        let composition = extend(&runtime, compose::modules(&runtime, &adapters)).compose();
+        let composition = composition.map_err(|conflicts| ServeError::Modules(Conflicts(conflicts)))?;
+        let modules = composition.shared();
+        let Composition { endpoints, codes, reactions, workers, .. } = composition;
+        let endpoints = adjust_endpoints(endpoints);
+        if runtime.database.heard_by(reactions).is_err() {
+            return Err(ServeError::Actors(Fault::internal("the database has listeners already")));
+        }
         let http = HttpContext::new(HttpParts {
             limits,
             cookies: config.cookies,
@@ -177,13 +215,25 @@ impl Application {
             rate_limiter,
         });
         let readiness = Readiness::default();
-        let state = State(Arc::new(Parts { config, http, actors, readiness, payments, storage, documents }));
+        let state = State(Arc::new(Parts {
+            config,
+            http,
+            actors,
+            readiness,
+            payments,
+            storage,
+            documents,
+            endpoints,
+            codes,
+            document: OnceLock::new(),
+            modules,
+        }));
         let of_worker = state.clone();
-        let application = move || service(&of_worker, &endpoints);
+        let application = move || service(&of_worker);
         let strict = state.config.cookies.secure;
         let (server, address) = listener::listen(wanted, threads, limits, strict, application)
             .map_err(|error| ServeError::Listen { address: wanted, error })?;
-        Ok(Self { server, address, state, mailer })
+        Ok(Self { server, address, state, mailer, workers })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -206,7 +256,7 @@ impl Application {
     /// Serves until `stop` is done: `/ready` says no first, then no connection is taken any more, and what is being
     /// answered is answered.
     pub async fn run_until(self, stop: impl Future<Output = ()> + 'static) -> Result<(), ServeError> {
-        let Self { server, address: _, state, mailer } = self;
+        let Self { server, address: _, state, mailer, workers } = self;
         let handle = server.handle();
         let (end_background, background_ends) = watch::channel(false);
         let courier = actix_web::rt::spawn(courier(&state, mailer).run(background_ends.clone()));
@@ -215,6 +265,10 @@ impl Application {
             actix_web::rt::spawn(Sealer::new(state.actors.database.clone()).run(background_ends.clone()));
         let sweeper = Sweeper::new(state.actors.database.clone(), state.actors.clock.clone());
         let sweeper = actix_web::rt::spawn(sweeper.run(background_ends));
+        let workers: Vec<_> = workers
+            .into_iter()
+            .map(|worker| actix_web::rt::spawn(worker.run(end_background.subscribe())))
+            .collect();
         let upkeep = actix_web::rt::spawn(async {
             loop {
                 tokio::time::sleep(metrics::UPKEEP).await;
@@ -255,7 +309,7 @@ impl Application {
         }
         // What is not sealed or deleted, another process seals or deletes. Each is waited for, so that the connections it
         // had go back to the pool.
-        for task in [upkeep, backlog, connection, sealer, sweeper] {
+        for task in [upkeep, backlog, connection, sealer, sweeper].into_iter().chain(workers) {
             task.abort();
             let _aborted = task.await;
         }
@@ -267,24 +321,25 @@ impl Application {
 /// connection may make another.
 pub fn service(
     state: &State,
-    endpoints: &[Endpoint],
 ) -> impl ServiceFactory<Request, Config = AppConfig, Response = Response<BoxBody>, Error = Error, InitError = ()>
 + use<> {
     let of_handlers = web::Data::new(state.clone());
-    primetech_http::service::service(&state.http, endpoints, move |config: &mut web::ServiceConfig| {
+    let modules = state.modules.clone();
+    primetech_http::service::service(&state.http, &state.endpoints, move |config: &mut web::ServiceConfig| {
         config.app_data(of_handlers);
+        modules.configure(config);
     })
 }
 
 /// Delivers the outbox while the application runs.
-fn courier(state: &State, mailer: Mailer) -> Courier<Deliveries> {
-    let (payments, orders) = (state.payments.clone(), state.actors.orders.clone());
+fn courier(state: &State, mailer: Arc<Mailer>) -> Courier<Deliveries> {
+    let sessions = OpenSessions { payments: state.payments.clone(), orders: state.actors.orders.clone() };
     Courier {
         database: state.actors.database.clone(),
         clock: state.actors.clock.clone(),
         signal: state.actors.outbox.clone(),
         settings: CourierSettings::default(),
-        destination: Deliveries { mailer, payments, orders },
+        destination: Deliveries { modules: state.modules.clone(), sessions, mailer },
     }
 }
 
@@ -301,16 +356,39 @@ fn reconciler(state: &State) -> Reconciler<PaymentProvider> {
     )
 }
 
-fn start_actors(config: &Config, clock: SharedClock, threads: usize) -> Result<Actors, ServeError> {
+fn start_runtime(config: &Config, clock: SharedClock, threads: usize) -> Result<Runtime, ServeError> {
     let database = Database::connect_lazy(&config.database_url, DATABASE_CONNECTIONS)?;
+    Ok(Runtime::start(database, clock, threads, BatchLimits::default()))
+}
+
+fn start_actors(config: &Config, runtime: &Runtime, threads: usize) -> Result<Actors, ServeError> {
     let signer = Arc::new(CertificateSigner::new(config.licence_signing_keys.clone())?);
     let session = SessionSettings {
         secret: TokenSecret::new(config.session_secret.clone()),
         // Each takes 19 MiB and a core.
         hashes_at_once: threads,
     };
-    let settings = ActorSettings { session, signer, shards: threads, limits: BatchLimits::default() };
-    Actors::start(database, clock, settings).map_err(ServeError::Actors)
+    Actors::start(runtime, ActorSettings { session, signer }).map_err(ServeError::Actors)
+}
+
+/// Where the messages of the outbox go: to the module that hears their topic, the ending of Checkout Sessions to the
+/// provider, and the other mails to the mailer.
+struct Deliveries {
+    modules: Shared,
+    sessions: OpenSessions,
+    mailer: Arc<Mailer>,
+}
+
+impl Destination for Deliveries {
+    async fn deliver(&self, delivery: Delivery) -> Result<(), DeliveryError> {
+        if self.modules.delivers(&delivery.topic) {
+            self.modules.deliver(delivery).await
+        } else if delivery.topic == END_SESSIONS {
+            self.sessions.end(&delivery).await
+        } else {
+            self.mailer.deliver(delivery).await
+        }
+    }
 }
 
 /// Done when the process is asked to end: SIGTERM, or Ctrl-C.

@@ -2,13 +2,14 @@
 
 pub mod app;
 pub mod cli;
+pub mod compose;
 pub mod config;
-mod deliveries;
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod documents;
 pub mod integrations;
 pub mod metrics;
+mod open_sessions;
 #[cfg(feature = "dev")]
 pub mod process;
 mod reconciler;

@@ -4,7 +4,6 @@
 //! holds all of its SQL. Handlers of the HTTP edge send messages and never see a database connection.
 
 pub mod audit;
-pub mod booking;
 pub mod catalogue;
 pub mod counter;
 pub mod document;
@@ -17,6 +16,6 @@ pub mod system;
 pub mod webhook;
 
 pub use primetech_kernel::{
-    ask, audit_log, batch, caller, clock, database, fault, idempotency, identifiers, invalidation, outbox,
-    page, queue_figures, random, shard, stored_file, sweeper, tenancy, trace,
+    ask, audit_log, batch, caller, clock, database, events, fault, idempotency, identifiers, invalidation,
+    money, outbox, page, queue_figures, random, runtime, shard, stored_file, sweeper, tenancy, trace,
 };

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Arbiter};
+use actix::Addr;
 
-use crate::batch::BatchLimits;
-use crate::booking::BookingActor;
 use crate::clock::SharedClock;
 use crate::counter::CounterActor;
 use crate::database::Database;
@@ -16,6 +14,7 @@ use crate::licence::{CertificateSigner, LicenceActor};
 use crate::order::OrderActor;
 use crate::outbox::OutboxSignal;
 use crate::release::ReleaseActor;
+use crate::runtime::Runtime;
 use crate::session::{SessionActor, SessionDirectory, SessionSettings};
 use crate::shard::Shards;
 use crate::tenancy::TenantDirectory;
@@ -25,9 +24,6 @@ use crate::webhook::WebhookActor;
 pub struct ActorSettings {
     pub session: SessionSettings,
     pub signer: Arc<CertificateSigner>,
-    /// Threads that actors run on, and actors of each contested kind.
-    pub shards: usize,
-    pub limits: BatchLimits,
 }
 
 /// The addresses of a process's actors, and the directories that its requests begin with. Cheap to clone.
@@ -44,7 +40,6 @@ pub struct Actors {
     pub webhooks: Shards<WebhookActor>,
     pub documents: Shards<DocumentActor>,
     pub releases: Shards<ReleaseActor>,
-    pub bookings: Shards<BookingActor>,
     pub signer: Arc<CertificateSigner>,
     pub outbox: OutboxSignal,
     epoch: Arc<CacheEpoch>,
@@ -54,29 +49,27 @@ pub struct Actors {
 /// What ends with the actors.
 struct Background {
     listener: tokio::task::JoinHandle<()>,
-    arbiters: Vec<Arbiter>,
+    // The threads of the actors end with the last clone.
+    _runtime: Runtime,
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
         self.listener.abort();
-        for arbiter in &self.arbiters {
-            arbiter.stop();
-        }
     }
 }
 
 impl Actors {
     /// Starts all actors. Needs a running actix System; does not need the database to be there yet.
-    pub fn start(database: Database, clock: SharedClock, settings: ActorSettings) -> Result<Self, Fault> {
-        let ActorSettings { session, signer, shards, limits } = settings;
-        let arbiters: Vec<Arbiter> = (0..shards.max(1)).map(|_| Arbiter::new()).collect();
+    pub fn start(runtime: &Runtime, settings: ActorSettings) -> Result<Self, Fault> {
+        let ActorSettings { session, signer } = settings;
+        let (database, clock, limits) = (runtime.database.clone(), runtime.clock.clone(), runtime.limits);
         let epoch = Arc::new(CacheEpoch::default());
-        let outbox = OutboxSignal::default();
+        let outbox = database.outbox().clone();
         let tenants = TenantDirectory::new(database.clone(), Arc::clone(&epoch));
 
         let session_actor = SessionActor::new(database.clone(), clock.clone(), &session, outbox.clone())?;
-        let session_address = SessionActor::start_in_arbiter(&arbiters[0].handle(), move |_| session_actor);
+        let session_address = runtime.single(session_actor);
         let sessions = SessionDirectory::new(
             session_address.clone(),
             session.secret.clone(),
@@ -84,36 +77,32 @@ impl Actors {
             Arc::clone(&epoch),
         );
 
-        let counters = Shards::start(&arbiters, {
+        let counters = runtime.shards({
             let (database, clock) = (database.clone(), clock.clone());
             move || CounterActor::new(database.clone(), clock.clone(), limits)
         });
-        let orders = Shards::start(&arbiters, {
+        let orders = runtime.shards({
             let (database, clock) = (database.clone(), clock.clone());
             move || OrderActor::new(database.clone(), clock.clone(), limits)
         });
-        let licences = Shards::start(&arbiters, {
+        let licences = runtime.shards({
             let (database, clock, signer) = (database.clone(), clock.clone(), Arc::clone(&signer));
             move || LicenceActor::new(database.clone(), clock.clone(), Arc::clone(&signer), limits)
         });
-        let webhooks = Shards::start(&arbiters, {
+        let webhooks = runtime.shards({
             let (database, clock, outbox) = (database.clone(), clock.clone(), outbox.clone());
             move || WebhookActor::new(database.clone(), clock.clone(), outbox.clone(), limits)
         });
-        let documents = Shards::start(&arbiters, {
+        let documents = runtime.shards({
             let (database, clock) = (database.clone(), clock.clone());
             move || DocumentActor::new(database.clone(), clock.clone())
         });
-        let releases = Shards::start(&arbiters, {
+        let releases = runtime.shards({
             let (database, clock) = (database.clone(), clock.clone());
             move || ReleaseActor::new(database.clone(), clock.clone())
         });
-        let bookings = Shards::start(&arbiters, {
-            let (database, clock, outbox) = (database.clone(), clock.clone(), outbox.clone());
-            move || BookingActor::new(database.clone(), clock.clone(), outbox.clone(), limits)
-        });
         let listener = invalidation::listen(database.clone(), Arc::clone(&epoch));
-        let background = Arc::new(Background { listener, arbiters });
+        let background = Arc::new(Background { listener, _runtime: runtime.clone() });
         Ok(Self {
             database,
             clock,
@@ -126,7 +115,6 @@ impl Actors {
             webhooks,
             documents,
             releases,
-            bookings,
             signer,
             outbox,
             epoch,
@@ -148,7 +136,6 @@ impl Actors {
             && self.webhooks.are_running()
             && self.documents.are_running()
             && self.releases.are_running()
-            && self.bookings.are_running()
             && !self.background.listener.is_finished()
     }
 }

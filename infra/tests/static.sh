@@ -38,8 +38,22 @@ for copied in $(sed -nE 's/^COPY (--chmod=[0-9]+ )?([a-z].*) [^ ]+$/\2/p' infra/
     grep -qxF "!$copied" infra/docker/Dockerfile.dockerignore || broken "$copied does not get to the builder"
 done
 ok "all that it copies is there, and gets to the builder"
-same "every member of the workspace is copied" "" "$(sed -n 's/^members = \[\(.*\)\]/\1/p' Cargo.toml | tr -d '", ' | tr ',' '\n' |
-    grep -v '^\.' | while read -r member; do grep -q "^COPY $member " infra/docker/Dockerfile || echo "$member"; done)"
+# The folders of the workspace's members without the root. No folder's name holds a blank.
+members=$(cargo metadata --no-deps --locked --offline --format-version 1 |
+    jq -r '(.workspace_root + "/") as $root | .packages[].manifest_path | ltrimstr($root) | rtrimstr("Cargo.toml") | rtrimstr("/") | select(. != "")')
+[ -n "$members" ] || broken "the workspace has no members"
+is_copied() {
+    local folder=$1
+    until [ "$folder" = . ]; do
+        grep -qE "^COPY (--chmod=[0-9]+ )?$folder " infra/docker/Dockerfile && return
+        folder=$(dirname "$folder")
+    done
+    return 1
+}
+for member in $members; do
+    is_copied "$member" || broken "the image does not copy $member, a member of the workspace"
+done
+ok "every member of the workspace is copied"
 # What the program needs of the system must be in Debian's base, or installed.
 same "it needs no library that the base lacks" "" "$(ldd "$PROGRAM" | awk '{print $1}' | grep -vE '^(linux-vdso|libgcc_s|libm|libc|libdl|libpthread|librt|/lib.*ld-linux)' || true)"
 check "compose.yaml against its schema" "$PYTHON/check-jsonschema" --builtin-schema vendor.compose-spec infra/docker/compose.yaml

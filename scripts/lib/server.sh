@@ -302,3 +302,10 @@ as_owner() {
     shift
     (cd "$CONFIGURATION/owner" && as_user primetech_owner env -u DATABASE_URL "$release/bin/primetech" "$@")
 }
+
+# The URL of the schema's owner, from its .env file, in each form in which the program reads it: `export `, blanks, quotes
+# and comments do not count.
+owner_database_url() {
+    sed -nE 's/^[[:blank:]]*(export[[:blank:]]+)?DATABASE_URL[[:blank:]]*=[[:blank:]]*//p' "$CONFIGURATION/owner/.env" |
+        tail -n 1 | tr -d '\r' | sed -E 's/[[:blank:]]+#.*$//; s/[[:blank:]]+$//; s/^"(.*)"$/\1/; s/^'"'(.*)'"'$/\1/'
+}

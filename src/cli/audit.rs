@@ -59,7 +59,7 @@ struct NumbersArguments {
     #[arg(long, value_name = "SLUG")]
     tenant: String,
     /// The year of the numbers (UTC)
-    #[arg(long, value_parser = clap::value_parser!(i32).range(1970..=9998))]
+    #[arg(long, value_parser = clap::value_parser!(i32).range(2000..=2199))]
     year: i32,
     /// An earlier report of the same tenant and year, as --json wrote it: what it covered must not have changed
     #[arg(long, value_name = "FILE")]

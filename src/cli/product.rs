@@ -1,21 +1,16 @@
 //! `primetech product`: what a tenant sells.
 
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 use primetech_actors::catalogue::{self, Product, ProductKind, ProductWish, UpsertError, Upserted};
+use primetech_actors::money::{self, AmountFault};
 use serde::Serialize;
-use stripe_types::Currency;
 
 use super::failure::{Checks, Failure};
 use super::output::{Record, Reply, Table, time, word, yes_or_no};
 use super::workplace::{Workplace, execute};
-use crate::input::rules::{self, Flaw};
-use crate::integrations::money::decimals;
-
-/// In the currency's minor unit: what Stripe takes at the most, and the table with it.
-const LARGEST_AMOUNT: i64 = 99_999_999;
+use crate::input::rules;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -62,8 +57,9 @@ struct UpsertArguments {
     /// The name on pages and documents
     #[arg(long)]
     name: Option<String>,
-    /// The price of one, in the currency's minor unit: 4900 is 49.00 USD, or 4900 JPY
-    #[arg(long, value_parser = clap::value_parser!(i64).range(0..=LARGEST_AMOUNT))]
+    /// The price of one, in the currency's minor unit: 4900 is 49.00 USD, or 4900 JPY. Ends in 0 in a currency of three
+    /// decimals, and in 00 in ISK and UGX
+    #[arg(long, value_parser = clap::value_parser!(i64).range(0..=money::LARGEST_AMOUNT))]
     amount: Option<i64>,
     /// Of three letters, as in USD
     #[arg(long)]
@@ -137,7 +133,13 @@ fn checked(arguments: &UpsertArguments) -> Result<ProductWish, Failure> {
     let mut checks = Checks::new();
     let sku = checks.value("--sku", &arguments.sku, rules::sku);
     let name = checks.optional("--name", arguments.name.as_deref(), rules::text(1..=250));
-    let currency = checks.optional("--currency", arguments.currency.as_deref(), payable_currency);
+    let upper_case = arguments.currency.as_deref().map(str::to_ascii_uppercase);
+    let currency = checks.optional("--currency", upper_case.as_deref(), rules::currency);
+    if let (Some(amount), Some(Some(currency))) = (arguments.amount, &currency)
+        && let Err(fault) = money::check_price(amount, currency)
+    {
+        checks.fault("--amount", fault);
+    }
     let wish = || {
         let licence_days =
             if arguments.licence_forever { Some(None) } else { arguments.licence_days.map(Some) };
@@ -153,18 +155,6 @@ fn checked(arguments: &UpsertArguments) -> Result<ProductWish, Failure> {
     };
     let wish = wish();
     checks.finish(wish)
-}
-
-/// One that Stripe knows: another would make a product that nobody can pay.
-fn payable_currency(text: &str) -> Result<String, Flaw> {
-    let currency = rules::currency(&text.to_ascii_uppercase())?;
-    match Currency::from_str(&currency.to_ascii_lowercase()) {
-        // The library's list lacks those of three decimals, which Stripe takes.
-        Ok(Currency::Unknown(_)) if decimals(&currency) != 3 => {
-            Err("must be a currency that Stripe takes".into())
-        }
-        Ok(_) => Ok(currency),
-    }
 }
 
 async fn list(slug: &str) -> Result<Reply, Failure> {
@@ -227,6 +217,10 @@ impl From<UpsertError> for Failure {
             UpsertError::CurrencyWithoutAmount => {
                 Self::argument("--amount", "is needed: a price of one currency is not the same in another")
             }
+            UpsertError::Price(AmountFault::UnknownCurrency) => {
+                Self::argument("--currency", "is needed: Stripe does not take the one that the product has")
+            }
+            UpsertError::Price(fault) => Self::argument("--amount", fault),
             UpsertError::DaysWithoutLicence => {
                 Self::argument("--licence-days", "is for products of the kind LICENCE only")
             }

@@ -4,6 +4,7 @@
 //! printed: a fault tells what a variable must be, never what it is, and secrets are of types that hide themselves.
 
 mod checks;
+pub mod dotenv;
 mod mail;
 mod parts;
 mod reader;
@@ -84,6 +85,8 @@ pub struct StorageConfig {
     pub bucket: String,
     /// Another store than Amazon's.
     pub endpoint: Option<Url>,
+    /// Where customers reach the store, if not where this service does: URLs for them are signed for it.
+    pub public_endpoint: Option<Url>,
 }
 
 #[derive(Debug, Clone)]
@@ -215,12 +218,14 @@ impl Config {
         let secret_access_key = read.required("AWS_SECRET_ACCESS_KEY", checks::token);
         let bucket = read.required("S3_BUCKET_PRIVATE", checks::bucket);
         let endpoint = read.optional("S3_ENDPOINT", checks::bare_url);
+        let public_endpoint = read.optional("S3_PUBLIC_ENDPOINT", checks::bare_url);
         Some(StorageConfig {
             region: region?,
             access_key_id: access_key_id?,
             secret_access_key: secret_access_key?,
             bucket: bucket?,
             endpoint: endpoint?,
+            public_endpoint: public_endpoint?,
         })
     }
 

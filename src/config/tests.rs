@@ -94,6 +94,8 @@ fn wrong_values_are_named() {
         ("AWS_REGION", "eu central"),
         ("S3_BUCKET_PRIVATE", "A/b"),
         ("S3_ENDPOINT", "http://127.0.0.1:9000/path"),
+        ("S3_PUBLIC_ENDPOINT", "files.shop.example"),
+        ("S3_PUBLIC_ENDPOINT", "https://files.shop.example/store"),
         ("MAIL_FROM", "not a mailbox"),
         ("SMTP_URL", "http://mail.example"),
         ("REDIS_URL", "http://127.0.0.1"),
@@ -185,14 +187,18 @@ fn a_dotenv_file_is_read_and_its_faults_quote_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".env");
     assert!(Variables::from_file(&path).is_ok(), "no file is no fault");
-    std::fs::write(&path, "# comment\nPORT=4001\nMAIL_FROM=\"Shop <shop@example.com>\"\n").unwrap();
+    std::fs::write(&path, "# comment\r\nPORT=4001\nMAIL_FROM=Prime Tech <mail@shop.example>\nPORT=4002\n")
+        .unwrap();
     let variables = Variables::from_file(&path).unwrap();
-    assert_eq!(variables.get("PORT"), Ok(Some("4001")));
-    assert_eq!(variables.get("MAIL_FROM"), Ok(Some("Shop <shop@example.com>")));
-    std::fs::write(&path, "PORT=4001\nhunter2 hunter2\n").unwrap();
+    assert_eq!(variables.get("PORT"), Ok(Some("4002")), "the last counts");
+    let from = variables.get("MAIL_FROM").unwrap().unwrap();
+    assert_eq!(mail::mailbox(from).unwrap().to_string(), "Prime Tech <mail@shop.example>");
+    std::fs::write(&path, "PORT=4001\nhunter2 hunter2\nA='hunter2\n").unwrap();
     let faults = Variables::from_file(&path).unwrap_err();
-    assert_eq!(faults.0[0].variable, ".env");
-    assert!(!faults.to_string().contains("hunter2"), "{faults}");
+    let told = faults.to_string();
+    assert!(told.contains(".env line 2 ") && told.contains(".env line 3 "), "{told}");
+    assert!(!format!("{faults:?} {told}").contains("hunter2"), "{told}");
+    assert!(Variables::from_file(folder.path()).is_err(), "a folder is not read");
 }
 
 #[test]

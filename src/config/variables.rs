@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
-use super::{ConfigFault, ConfigFaults};
+use super::{ConfigFault, ConfigFaults, dotenv};
 
 /// The file beneath the environment, in the working directory.
 const DOTENV: &str = ".env";
@@ -28,22 +29,17 @@ impl Variables {
     }
 
     pub(super) fn from_file(path: &Path) -> Result<Self, ConfigFaults> {
-        // What the parser says of a bad line quotes the line, which may hold a secret.
-        let unreadable = |fault: &str| {
-            ConfigFaults(vec![ConfigFault { variable: DOTENV, fault: format!("cannot be read: {fault}") }])
+        let faults = |faults: Vec<String>| {
+            ConfigFaults(faults.into_iter().map(|fault| ConfigFault { variable: DOTENV, fault }).collect())
         };
-        let lines = match dotenvy::from_path_iter(path) {
-            Ok(lines) => lines,
-            Err(error) if error.not_found() => return Ok(Self::default()),
-            Err(_) => return Err(unreadable("the file cannot be opened")),
+        let file = match std::fs::read(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(faults(vec![format!("cannot be read: {}", error.kind())])),
         };
-        let mut variables = Self::default();
-        for (at, line) in lines.enumerate() {
-            let (name, value) =
-                line.map_err(|_| unreadable(&format!("entry {} is not of the form NAME=value", at + 1)))?;
-            variables.0.insert(name, value.into());
-        }
-        Ok(variables)
+        let assignments =
+            dotenv::parse(&file).map_err(|lines| faults(lines.iter().map(ToString::to_string).collect()))?;
+        Ok(assignments.into_iter().collect())
     }
 
     /// All of them, for a process that is started with them.

@@ -1,36 +1,11 @@
 //! Amounts of money as people read them, in documents and mails.
 //!
-//! Owns the number of decimals of each currency and the one style in which the product writes an amount:
-//! `USD 1,234.56`. The code comes first instead of a symbol, because a symbol is not clear: `$` is the sign of some
-//! twenty currencies, `¥` of two, `kr` of four. All of it is ASCII, so that it can be searched, and pasted into a
-//! spreadsheet. Invariant: reading the figures back gives the same amount.
+//! Owns the one style in which the product writes an amount: `USD 1,234.56`, with the decimals that Stripe charges by
+//! ([`primetech_kernel::money`]), so that what was charged is what is printed. The code comes first instead of a symbol,
+//! because a symbol is not clear: `$` is the sign of some twenty currencies, `¥` of two, `kr` of four. All of it is ASCII,
+//! so that it can be searched, and pasted into a spreadsheet. Invariant: reading the figures back gives the same amount.
 
-/// Currencies without a minor unit: an amount of 500 is 500 units. Those of ISO 4217 but for three, which the payment
-/// provider counts otherwise ("Zero-decimal currencies" and "Special cases"); what is printed is what was charged:
-/// MGA has none there, ISK and UGX have two decimals that are always zero.
-const WITHOUT_DECIMALS: [&str; 16] = [
-    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UYI", "VND", "VUV", "XAF", "XOF",
-    "XPF",
-];
-
-/// Currencies whose unit has a thousand parts.
-const WITH_THREE_DECIMALS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
-
-/// Units of account whose unit has ten thousand parts.
-const WITH_FOUR_DECIMALS: [&str; 2] = ["CLF", "UYW"];
-
-/// How many decimals an amount of `currency` has, as the payment provider counts it. All others have two.
-pub fn decimals(currency: &str) -> usize {
-    if WITHOUT_DECIMALS.contains(&currency) {
-        0
-    } else if WITH_THREE_DECIMALS.contains(&currency) {
-        3
-    } else if WITH_FOUR_DECIMALS.contains(&currency) {
-        4
-    } else {
-        2
-    }
-}
+use primetech_kernel::money;
 
 /// An amount in the currency's minor unit, with its code: `USD 1,234.56`, `JPY 7,000`, `KWD -0.005`.
 pub fn amount(minor_units: i64, currency: &str) -> String {
@@ -39,7 +14,7 @@ pub fn amount(minor_units: i64, currency: &str) -> String {
 
 /// The same without the code, for where a heading has it: `1,234.56`.
 pub fn figures(minor_units: i64, currency: &str) -> String {
-    let decimals = decimals(currency);
+    let decimals = usize::from(money::decimals(currency));
     // The smallest i64 has no positive twin, so the sign is taken off as text would be.
     let digits = format!("{:0width$}", minor_units.unsigned_abs(), width = decimals + 1);
     let (units, fraction) = digits.split_at(digits.len() - decimals);
@@ -85,7 +60,9 @@ mod tests {
         assert_eq!(amount(500, "MGA"), "MGA 500");
         assert_eq!(amount(500, "ISK"), "ISK 5.00");
         assert_eq!(amount(1_234_567, "KWD"), "KWD 1,234.567");
-        assert_eq!(amount(12_345, "CLF"), "CLF 1.2345");
+        assert_eq!(amount(500, "UGX"), "UGX 5.00");
+        // Stripe: two decimals unless otherwise specified.
+        assert_eq!(amount(12_345, "CLF"), "CLF 123.45");
     }
 
     #[test]
@@ -104,23 +81,9 @@ mod tests {
         assert_eq!(amount(i64::MIN, "JPY"), "JPY -9,223,372,036,854,775,808");
     }
 
-    #[test]
-    fn no_currency_stands_in_two_tables() {
-        let mut all: Vec<&str> = Vec::new();
-        all.extend(WITHOUT_DECIMALS);
-        all.extend(WITH_THREE_DECIMALS);
-        all.extend(WITH_FOUR_DECIMALS);
-        let many = all.len();
-        all.sort_unstable();
-        all.dedup();
-        assert_eq!(all.len(), many);
-    }
-
     fn any_currency() -> impl Strategy<Value = String> {
         prop_oneof![
-            prop::sample::select(&WITHOUT_DECIMALS[..]).prop_map(str::to_owned),
-            prop::sample::select(&WITH_THREE_DECIMALS[..]).prop_map(str::to_owned),
-            prop::sample::select(&WITH_FOUR_DECIMALS[..]).prop_map(str::to_owned),
+            prop::sample::select(money::all()).prop_map(|currency| currency.code().to_owned()),
             "[A-Z]{3}",
         ]
     }
@@ -137,7 +100,7 @@ mod tests {
             let figures = figures(minor_units, &currency);
             prop_assert!(figures.is_ascii());
             let (units, fraction) = figures.split_once('.').unwrap_or((figures.as_str(), ""));
-            prop_assert_eq!(fraction.len(), decimals(&currency));
+            prop_assert_eq!(fraction.len(), usize::from(money::decimals(&currency)));
             let mut groups = units.trim_start_matches('-').split(',');
             let first = groups.next().map_or(0, str::len);
             prop_assert!((1..=3).contains(&first), "{}", figures);

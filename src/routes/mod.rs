@@ -1,14 +1,13 @@
-//! The route table: every endpoint of the process, in one list.
+//! The endpoints of domains that are no modules yet, in one list.
 //!
 //! One file an endpoint, `routes/<domain>/<verb>.rs`, brings its `endpoint()`; [`endpoints`] names them all. From the
 //! list come the resources (grouped by path, so that a known path with another method is answered 405 with `Allow`),
 //! the demand for a session or a role, and whatever else has to hold for each of them.
 
 pub mod account;
-pub mod admin;
 pub mod auth;
-pub mod bookings;
 pub mod checkout;
+pub mod currencies;
 pub mod docs;
 pub mod health;
 pub mod invoices;
@@ -23,8 +22,8 @@ pub mod webhooks;
 pub use health::readiness::Readiness;
 pub use primetech_http::endpoint::{Access, Endpoint, Expects};
 
-/// Every endpoint.
-pub fn endpoints() -> Vec<Endpoint> {
+/// The endpoints that belong to no module of their own.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         health::alive::endpoint(),
         health::ready::endpoint(),
@@ -39,6 +38,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         auth::verify_email::endpoint(),
         auth::request_password_reset::endpoint(),
         auth::reset_password::endpoint(),
+        auth::resend_verification::endpoint(),
+        currencies::list::endpoint(),
         checkout::start::endpoint(),
         orders::list::endpoint(),
         orders::get::endpoint(),
@@ -57,36 +58,5 @@ pub fn endpoints() -> Vec<Endpoint> {
         releases::list::endpoint(),
         account::list_downloads::endpoint(),
         account::sign_download::endpoint(),
-        bookings::create::endpoint(),
-        bookings::track::endpoint(),
-        admin::list_bookings::endpoint(),
-        admin::move_booking::endpoint(),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn no_endpoint_is_listed_twice() {
-        let mut seen = HashSet::new();
-        for endpoint in endpoints() {
-            assert!(
-                seen.insert((endpoint.method.clone(), endpoint.path)),
-                "{} {}",
-                endpoint.method,
-                endpoint.path
-            );
-        }
-    }
-
-    #[test]
-    fn whoever_is_asked_for_a_session_has_a_tenant() {
-        for endpoint in endpoints().iter().filter(|endpoint| endpoint.access != Access::Public) {
-            assert_eq!(endpoint.expects, Expects::TenantAndJson, "{}", endpoint.path);
-        }
-    }
 }

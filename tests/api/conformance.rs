@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
 
 use jsonschema::Validator;
+use primetech::compose::{codes, endpoints};
 use primetech::openapi::document;
-use primetech::routes::{Endpoint, endpoints};
+use primetech::routes::Endpoint;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ use crate::harness::Answer;
 
 static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(endpoints);
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    let mut document = document(&ENDPOINTS);
+    let mut document = document(&ENDPOINTS, &codes());
     document["components"]["schemas"].as_object_mut().unwrap().values_mut().for_each(close);
     document
 });

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use primetech::routes::endpoints;
+use primetech::compose::endpoints;
 
 /// Names in backticks, of a line of a table.
 fn quoted(line: &str) -> impl Iterator<Item = &str> {

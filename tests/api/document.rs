@@ -3,21 +3,22 @@
 
 use std::collections::BTreeSet;
 
+use primetech::compose::{codes, endpoints};
 use primetech::openapi::document;
-use primetech::routes::{Access, Expects, endpoints};
+use primetech::routes::{Access, Expects};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::conformance::validator;
 use crate::harness::{DEMO, Shop};
 
-/// `METHOD /path` of every line of the contract that names one; the stand-in's own are none.
+/// `METHOD /path` of every line of the contract that names one; the stand-in's own is none.
 fn of_contract() -> BTreeSet<String> {
     let contract = std::fs::read_to_string("_spec/contract.md").unwrap();
     let quoted = contract.split('`').skip(1).step_by(2);
     quoted
         .filter(|quoted| ["GET /", "POST /", "PATCH /"].iter().any(|method| quoted.starts_with(method)))
-        .filter(|quoted| !quoted.contains(" /v1/"))
+        .filter(|quoted| !quoted.contains(" /v1/checkout/sessions"))
         .map(|quoted| quoted.split('?').next().unwrap_or_default().to_owned())
         .collect()
 }
@@ -84,7 +85,7 @@ fn references(value: &Value) -> Vec<String> {
 
 #[test]
 fn every_example_fits_its_schema() {
-    let document = document(&endpoints());
+    let document = document(&endpoints(), &codes());
     let mut seen = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         for operation in methods.as_object().unwrap().values() {
@@ -117,7 +118,7 @@ async fn bodies_are_taken_as_they_are_described() {
     let shop = Shop::open().await;
     let admin = shop.register(DEMO).await;
     shop.make_admin(&admin).await;
-    let document = document(&endpoints());
+    let document = document(&endpoints(), &codes());
     let mut tried = 0;
     for endpoint in endpoints().iter().filter(|endpoint| endpoint.expects == Expects::TenantAndJson) {
         let operation = &document["paths"][endpoint.path][endpoint.method.as_str().to_ascii_lowercase()];
@@ -136,7 +137,11 @@ async fn bodies_are_taken_as_they_are_described() {
             })
             .collect::<Vec<_>>()
             .join("/");
-        let headers = [("content-type", "application/json"), ("cookie", admin.cookie.as_str())];
+        // Signing in ends the session that it comes with, and the other calls need theirs.
+        let answers = operation["responses"].as_object().unwrap();
+        let signs_in = answers.values().any(|answer| answer["headers"].get("set-cookie").is_some());
+        let cookie = if signs_in { "" } else { admin.cookie.as_str() };
+        let headers = [("content-type", "application/json"), ("cookie", cookie)];
         let send = async |body: &Value| {
             shop.send(0, method.clone(), DEMO, &path, &headers, Some(body.to_string())).await
         };

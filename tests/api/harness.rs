@@ -1,6 +1,7 @@
 //! A shop with all its parts: a database of its own, a Stripe stand-in, and application instances on threads of their
 //! own.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -235,6 +236,15 @@ impl Shop {
         self.send(instance, Method::GET, visitor.host, path, &headers, None).await
     }
 
+    /// With a `cookie` header of any bytes.
+    pub async fn get_with_cookies(&self, host: &str, path: &str, cookies: &[u8]) -> Answer {
+        let url = format!("http://{}{path}", self.instances[0].address);
+        let response =
+            self.http.get(url).header("host", host).header("cookie", cookies).send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+
     pub async fn register(&self, host: &'static str) -> Visitor {
         let email = format!("{}@example.com", random::opaque_id().simple());
         let body = json!({"email": email, "password": PASSWORD, "name": "Jane"});
@@ -295,6 +305,7 @@ impl Shop {
             secret_access_key: STORE_SECRET.into(),
             bucket: BUCKET.to_owned(),
             endpoint: Some(self.store_endpoint.parse().unwrap()),
+            public_endpoint: None,
         };
         Storage::new(&config, Patience::Transfer)
     }
@@ -336,6 +347,11 @@ impl Shop {
     pub async fn ask_store(&self, method: Method, url: &str, body: &str) -> (u16, Vec<u8>) {
         let response = self.http.request(method, url).body(body.to_owned()).send().await.unwrap();
         (response.status().as_u16(), response.bytes().await.unwrap().to_vec())
+    }
+
+    /// Such as `http://127.0.0.1:9000`.
+    pub fn store_endpoint(&self) -> &str {
+        &self.store_endpoint
     }
 
     /// What another process of this installation is started with.
@@ -535,17 +551,54 @@ fn start(variables: Variables, clock: SharedClock) -> Instance {
     Instance { address: told.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
 }
 
-/// A migrated and seeded database of this test's own.
+/// A migrated and seeded database of this test's own, copied from the run's template.
 async fn new_database() -> String {
     let server =
         std::env::var("TEST_DATABASE_URL").expect("run by scripts/test, which sets TEST_DATABASE_URL");
-    let name = format!("api_{}", random::opaque_id().simple());
     let mut connection = PgConnection::connect(&server).await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-    let mut url = Url::parse(&server).unwrap();
-    url.set_path(&name);
-    schema::migrate(&SecretString::from(url.as_str())).await.unwrap();
-    let mut connection = PgConnection::connect(url.as_str()).await.unwrap();
-    sqlx::raw_sql(SEED).execute(&mut connection).await.unwrap();
+    let template = template(&server, &mut connection).await;
+    let name = format!("api_{}", random::opaque_id().simple());
+    let copy = format!("CREATE DATABASE {name} TEMPLATE {template}");
+    sqlx::raw_sql(AssertSqlSafe(copy)).execute(&mut connection).await.unwrap();
+    of_server(&server, &name)
+}
+
+/// The name of the template, which the first test of a run makes. Each test is a process of its own, so PostgreSQL keeps
+/// the others waiting meanwhile.
+async fn template(server: &str, connection: &mut PgConnection) -> String {
+    // Of this schema and this seed: a server may outlive them.
+    let mut hasher = DefaultHasher::new();
+    SEED.hash(&mut hasher);
+    schema::MIGRATIONS.iter().for_each(|migration| migration.checksum.hash(&mut hasher));
+    let name = format!("api_template_{:x}", hasher.finish());
+    let making = format!("{name}_making");
+    sqlx::raw_sql("SELECT pg_advisory_lock(20260101)").execute(&mut *connection).await.unwrap();
+    let is_there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(&name)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    if !is_there {
+        let anew = format!("DROP DATABASE IF EXISTS {making}");
+        sqlx::raw_sql(AssertSqlSafe(anew)).execute(&mut *connection).await.unwrap();
+        let create = format!("CREATE DATABASE {making}");
+        sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *connection).await.unwrap();
+        let url = of_server(server, &making);
+        schema::migrate(&SecretString::from(url.as_str())).await.unwrap();
+        let mut seeding = PgConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(SEED).execute(&mut seeding).await.unwrap();
+        seeding.close().await.unwrap();
+        // Only what is whole bears the template's name.
+        let rename = format!("ALTER DATABASE {making} RENAME TO {name}");
+        sqlx::raw_sql(AssertSqlSafe(rename)).execute(&mut *connection).await.unwrap();
+    }
+    sqlx::raw_sql("SELECT pg_advisory_unlock(20260101)").execute(&mut *connection).await.unwrap();
+    name
+}
+
+/// The address of another database of the server.
+fn of_server(server: &str, database: &str) -> String {
+    let mut url = Url::parse(server).unwrap();
+    url.set_path(database);
     url.into()
 }

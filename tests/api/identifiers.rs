@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use primetech::compose::{codes, endpoints};
 use primetech::openapi::document;
-use primetech::routes::{Endpoint, Expects, endpoints};
+use primetech::routes::{Endpoint, Expects};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ async fn a_malformed_identifier_in_a_path_is_a_validation_error_that_names_it() 
     let shop = Shop::open().await;
     let admin = shop.register(DEMO).await;
     shop.make_admin(&admin).await;
-    let document = document(&endpoints());
+    let document = document(&endpoints(), &codes());
     let mut parameters_seen = BTreeSet::new();
     for endpoint in of_tenants() {
         let operation = operation(&document, &endpoint);
@@ -64,7 +65,7 @@ async fn a_malformed_value_in_a_body_or_query_is_a_validation_error_that_names_i
     let shop = Shop::open().await;
     let admin = shop.register(DEMO).await;
     shop.make_admin(&admin).await;
-    let document = document(&endpoints());
+    let document = document(&endpoints(), &codes());
     let mut tried = 0;
     for endpoint in of_tenants() {
         let operation = operation(&document, &endpoint);

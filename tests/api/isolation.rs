@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use primetech::compose::{codes, endpoints};
 use primetech::openapi::document;
-use primetech::routes::{Access, Endpoint, Expects, endpoints};
+use primetech::routes::{Access, Endpoint, Expects};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -159,7 +160,7 @@ async fn every_endpoint_answers_for_another_tenants_ids_as_for_nobodys() {
     let unsealed = "SELECT count(*) FROM audit_unsealed";
     until("the audit log is sealed", async || shop.count(unsealed).await == 0).await;
     let before = rows_of(&shop, "demo").await;
-    let document = document(&endpoints());
+    let document = document(&endpoints(), &codes());
     let mut tried = 0;
     for endpoint in endpoints().iter().filter(|endpoint| endpoint.expects == Expects::TenantAndJson) {
         let operation = &document["paths"][endpoint.path][endpoint.method.as_str().to_ascii_lowercase()];
@@ -189,7 +190,7 @@ async fn every_endpoint_takes_another_tenants_session_for_none() {
     let (_, known) = furnish(&shop).await;
     let admin = shop.register(ACME).await;
     shop.make_admin(&admin).await;
-    let document = document(&endpoints());
+    let document = document(&endpoints(), &codes());
     for endpoint in endpoints().iter().filter(|endpoint| endpoint.expects == Expects::TenantAndJson) {
         let operation = &document["paths"][endpoint.path][endpoint.method.as_str().to_ascii_lowercase()];
         let path = known.path(endpoint, operation, true);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use primetech::compose::{codes, endpoints};
 use primetech::openapi::document;
-use primetech::routes::endpoints;
 use serde_json::{Value, json};
 
 use crate::harness::{DEMO, Shop, Visitor};
@@ -89,7 +89,7 @@ async fn every_list_refuses_a_bad_limit_or_cursor() {
     let shop = Shop::open().await;
     let visitor = shop.register(DEMO).await;
     shop.make_admin(&visitor).await;
-    let document = document(&endpoints());
+    let document = document(&endpoints(), &codes());
     let paged: BTreeSet<&str> = document["paths"]
         .as_object()
         .unwrap()

@@ -124,7 +124,7 @@ async fn every_limited_path_describes_its_refusal() {
         assert_ne!(answer.status, 429, "{path}");
     }
     let mut refused = 0;
-    for endpoint in primetech::routes::endpoints() {
+    for endpoint in primetech::compose::endpoints() {
         let path = endpoint.path.replace(['{', '}'], "");
         let method = Method::from_bytes(endpoint.method.as_str().as_bytes()).unwrap();
         // What is sent is held against the document.

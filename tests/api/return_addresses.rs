@@ -74,6 +74,24 @@ async fn a_checkout_leads_back_to_the_shop_its_front_end_or_an_allowed_site_only
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn return_addresses_reach_the_provider_as_the_client_wrote_them() {
+    let shop = Shop::open().await;
+    let buyer = shop.register(DEMO).await;
+    for written in [
+        "https://demo.test/{CHECKOUT_SESSION_ID}/thanks",
+        "https://demo.test/thanks?session={CHECKOUT_SESSION_ID}&next=%2Fcart%20x",
+        "https://demo.test/#/thanks/{CHECKOUT_SESSION_ID}",
+        "HTTPS://Demo.Test:443/a/../b/./{CHECKOUT_SESSION_ID}?q=\"<'>\"|#é",
+        "https://front.example",
+    ] {
+        let cancel = format!("{written}?cancelled");
+        let started = start(&shop, &buyer, written, Some(&cancel)).await.expect(201).json();
+        let session = shop.provider_session(&started).await;
+        assert_eq!((&session["success_url"], &session["cancel_url"]), (&json!(written), &json!(cancel)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_allowed_site_is_one_tenants_and_exactly_that_site() {
     let shop = Shop::open_with(2).await;
     let (buyer, neighbour) = (shop.register(ACME).await, shop.register(DEMO).await);

@@ -4,7 +4,8 @@
 //! Tables are found in the catalogue, so a new one is tried without a line here; one that [`furnish_every_table`]
 //! leaves empty fails.
 
-use primetech::routes::{Expects, endpoints};
+use primetech::compose::{codes, endpoints};
+use primetech::routes::Expects;
 use primetech_actors::database::Database;
 use primetech_actors::database::kept::KeptConnection;
 use primetech_actors::tenancy::{TenantScope, registry};
@@ -209,7 +210,7 @@ async fn telling(
     visitors: &[&Visitor],
     only_reads: bool,
 ) -> Vec<String> {
-    let document = primetech::openapi::document(&endpoints());
+    let document = primetech::openapi::document(&endpoints(), &codes());
     let mut telling = Vec::new();
     for endpoint in endpoints().iter().filter(|endpoint| endpoint.expects == Expects::TenantAndJson) {
         let reads = endpoint.method == "GET" || endpoint.path == "/api/licences/validate";

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
 use crate::harness::{DEMO, Shop, Visitor};
+use crate::serving::Process;
 
 async fn sign(shop: &Shop, visitor: &Visitor, operation: &str, kind: &str, id: &str) -> Value {
     let body = json!({"operation": operation, "resource": {"type": kind, "id": id}});
@@ -90,6 +91,44 @@ async fn urls_last_as_long_as_they_say() {
     for refused in [json!(299), json!(901), json!("600"), json!(0), json!(-1), json!(600.5)] {
         assert_eq!(ask(refused).await.expect(400).faulty_fields(), ["ttlSeconds"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn urls_for_customers_are_signed_for_the_public_address_of_the_store() {
+    let shop = Shop::open().await;
+    let release = shop.publish("demo", "icons", "1.0", "icons").await.id.to_string();
+    let admin = shop.register(DEMO).await;
+    shop.make_admin(&admin).await;
+    let invoice =
+        shop.check_out(&admin, json!([{"sku": "icons", "quantity": 1}])).await["invoice"]["number"].clone();
+    let pdf = format!("/api/invoices/{}/pdf", invoice.as_str().unwrap());
+    let ask = async |process: &Process, path: &str, body: Value| {
+        let headers = [("cookie", admin.cookie.as_str())];
+        process.send(Method::POST, DEMO, path, &headers, Some(body.to_string())).await.expect(200).json()
+    };
+
+    // The same store by another name: what is signed for one is refused by the other.
+    let inside = shop.store_endpoint().to_owned();
+    let outside = inside.replace("127.0.0.1", "localhost");
+    let process = Process::start(&shop, &[("S3_PUBLIC_ENDPOINT", &outside)]).await;
+    let signed_url =
+        |operation: &str| json!({"operation": operation, "resource": {"type": "release", "id": release}});
+    let download = ask(&process, "/api/storage/signed-url", signed_url("download")).await;
+    let url = download["url"].as_str().unwrap();
+    assert!(url.starts_with(&format!("{outside}/primetech-private/")), "{url}");
+    assert_eq!(shop.ask_store(Method::GET, url, "").await, (200, b"icons".to_vec()));
+    assert_eq!(shop.ask_store(Method::GET, &url.replace(&outside, &inside), "").await.0, 403);
+    let upload = ask(&process, "/api/storage/signed-url", signed_url("upload")).await;
+    assert!(upload["url"].as_str().unwrap().starts_with(&outside), "{upload}");
+
+    // An address that this machine cannot reach: the service itself goes on talking to S3_ENDPOINT.
+    let process = Process::start(&shop, &[("S3_PUBLIC_ENDPOINT", "https://files.shop.invalid")]).await;
+    let document = ask(&process, &pdf, Value::Null).await;
+    let url = document["url"].as_str().unwrap();
+    let made_for = "https://files.shop.invalid";
+    assert!(url.starts_with(&format!("{made_for}/primetech-private/")), "{url}");
+    let key = url.split_once("/primetech-private/").unwrap().1.split('?').next().unwrap();
+    assert!(shop.storage().has(key).await.unwrap(), "it was made and stored");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -155,3 +155,42 @@ async fn an_unknown_address_is_mailed_nothing_and_told_the_same() {
     assert!(!shop.mails().iter().any(|mail| mail.contains("nobody@example.com")));
     assert_eq!(shop.count("SELECT count(*) FROM password_reset_tokens").await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_verification_mail_is_sent_again_and_the_answer_is_always_the_same() {
+    let shop = Shop::open().await;
+    let (visitor, verified) = (shop.register(DEMO).await, shop.register(DEMO).await);
+    shop.register(ACME).await;
+    let first = mailed(&shop, "/verify-email", 3).await;
+    shop.execute(&format!("UPDATE users SET email_verified_at = now() WHERE email = '{}'", verified.email))
+        .await;
+    let ask = async |host: &str, email: &str| {
+        let body = json!({"email": email});
+        let answer = shop.post(0, host, "/v1/auth/resend-verification", &body).await.expect(202);
+        assert_eq!(answer.text, "{}");
+    };
+    ask(DEMO, &verified.email).await;
+    ask(DEMO, "nobody@example.com").await;
+    ask(ACME, &visitor.email).await;
+    ask(DEMO, &format!(" {} ", visitor.email.to_uppercase())).await;
+    // As much is written for each, so that the time does not tell; what is for nobody is dropped at delivery.
+    let (all, left) =
+        ("SELECT count(*) FROM outbox_messages WHERE topic = 'mail.verify-email'", " AND status <> 'SENT'");
+    assert_eq!(shop.count(all).await, 3 + 4);
+    assert_eq!(
+        shop.count("SELECT count(*) FROM audit_log WHERE action = 'user.verification_requested'").await,
+        4
+    );
+    until("all are dealt with", async || shop.count(&format!("{all}{left}")).await == 0).await;
+    let tokens = mailed(&shop, "/verify-email", 4).await;
+    let newest = tokens.iter().find(|token| !first.contains(token)).unwrap();
+    // The newer link ends the older one.
+    let alive = "SELECT count(*) FROM email_verification_tokens t JOIN users u ON u.id = t.user_id
+                 WHERE t.ended_at IS NULL AND u.email = ";
+    assert_eq!(shop.count(&format!("{alive}'{}'", visitor.email)).await, 1);
+    let user = verify(&shop, DEMO, newest).await.expect(200).json()["user"].clone();
+    assert_eq!((&user["email"], &user["emailVerified"]), (&json!(visitor.email), &json!(true)));
+    let refused =
+        shop.post(0, DEMO, "/v1/auth/resend-verification", &json!({"email": "jane"})).await.expect(400);
+    assert_eq!(refused.faulty_fields(), ["email"]);
+}

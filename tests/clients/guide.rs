@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use primetech::error::Code;
-
 /// What `validate` says beside the codes of errors.
 const VALIDATION_CODES: &[&str] = &["VALID", "NOT_ACTIVATED", "FINGERPRINT_MISMATCH"];
 
 fn codes() -> impl Iterator<Item = &'static str> {
-    let of_licences = Code::ALL.iter().map(|code| code.as_str()).filter(|code| code.starts_with("LICENCE_"));
+    let of_licences = primetech::compose::codes()
+        .into_iter()
+        .map(|code| code.as_str())
+        .filter(|code| code.starts_with("LICENCE_"));
     of_licences.chain(VALIDATION_CODES.iter().copied())
 }
 

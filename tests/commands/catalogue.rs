@@ -32,6 +32,53 @@ async fn a_product_is_made_changed_and_left_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_price_is_one_that_can_be_charged_in_its_currency() {
+    let installation = Installation::new().await;
+    installation.with_two_tenants().await;
+    let price = |amount: i64, currency: &str| {
+        let of = format!("--kind SERVICE --name Priced --amount {amount} --currency {currency}");
+        installation.run(&format!("product upsert --tenant acme --sku priced {of}"))
+    };
+    for (amount, currency, fault) in [
+        (12_345, "KWD", "--amount must be a multiple of 10 in KWD"),
+        (150, "ISK", "--amount must be a multiple of 100 in ISK"),
+        (505, "UGX", "--amount must be a multiple of 100 in UGX"),
+        (120_000_000, "HUF", "--amount must be at most 99999999 in HUF"),
+        (1_000_000_000, "INR", "--amount must be at most 999999999 in INR"),
+        (100, "XXX", "--currency must be a currency that Stripe takes"),
+        (100, "CLF", "--currency must be a currency that Stripe takes"),
+    ] {
+        price(amount, currency).refused(2, &[fault]);
+    }
+    // The least charge is asked of totals.
+    for (amount, currency) in [
+        (10, "USD"),
+        (12_340, "KWD"),
+        (100, "ISK"),
+        (500, "UGX"),
+        (17_501, "HUF"),
+        (5, "MGA"),
+        (0, "EUR"),
+        (999_999_999_999, "IDR"),
+        (9_999_999_999, "COP"),
+    ] {
+        price(amount, currency).expect(0);
+    }
+
+    // What stands there from before a rule can be renamed and taken off sale, and not priced so again.
+    installation
+        .execute("UPDATE products SET unit_amount = 12345, currency = 'KWD' WHERE sku = 'priced'")
+        .await;
+    let upsert = |rest: &str| installation.run(&format!("product upsert --tenant acme --sku priced {rest}"));
+    upsert("--name Renamed --inactive").expect(0);
+    upsert("--amount 12345").refused(2, &["--amount must be a multiple of 10 in KWD"]);
+    upsert("--amount 12340").expect(0);
+    installation.execute("UPDATE products SET currency = 'CLF' WHERE sku = 'priced'").await;
+    upsert("--amount 12340").refused(2, &["--currency is needed"]);
+    upsert("--amount 12340 --currency OMR").expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_would_make_a_product_senseless_is_refused() {
     let installation = Installation::new().await;
     installation.with_two_tenants().await;
@@ -40,9 +87,13 @@ async fn what_would_make_a_product_senseless_is_refused() {
     installation
         .run(&line)
         .refused(2, &["--sku must", "--name must", "--currency must be a currency that Stripe"]);
+    // Limits of an argument are told with the others', where the currency is given.
+    installation
+        .run("product upsert --tenant acme --sku=-x --amount 12345 --currency KWD")
+        .refused(2, &["--sku must", "--amount must be a multiple of 10 in KWD"]);
     let upsert = |rest: &str| installation.run(&format!("product upsert --tenant acme {rest}"));
     upsert("--sku editor --amount=-1").refused(2, &["--amount"]);
-    upsert("--sku editor --amount 100000000").refused(2, &["--amount"]);
+    upsert("--sku editor --amount 100000000").refused(2, &["--amount must be at most 99999999 in USD"]);
     upsert("--sku editor --currency EUR").refused(2, &["--amount is needed"]);
     upsert("--sku icons --licence-days 3")
         .refused(2, &["--licence-days is for products of the kind LICENCE"]);
@@ -113,6 +164,10 @@ async fn a_licence_ends_as_the_product_or_the_operator_says() {
     assert!(ends("").is_string() && ends("--days 3").is_string());
     assert_eq!(ends("--never-expires"), json!(null));
     issue("--expires-at 2020-01-01T00:00:00Z").refused(1, &["expired before it begins"]);
+    for outside in ["1999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00"] {
+        issue(&format!("--expires-at {outside}"))
+            .refused(2, &["--expires-at must be from 2000-01-01 to 2199-12-31"]);
+    }
     issue("--expires-at tomorrow --email jane").refused(2, &["--expires-at must be a time", "--email must"]);
     issue("--days 3 --never-expires").refused(2, &["cannot be used with"]);
     issue("--email nobody@acme.test").refused(1, &["no user has this e-mail address"]);

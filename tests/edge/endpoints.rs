@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use primetech::error::{ApiError, Code};
 use primetech::input::{Field, Input, rules};
 use primetech::layers::address::ClientAddress;
@@ -20,26 +20,26 @@ pub static GATE: Semaphore = Semaphore::const_new(0);
 
 pub fn all() -> Vec<Endpoint> {
     vec![
-        Endpoint::get("/api/test/panic", Access::Public, || web::to(panics)),
-        Endpoint::get("/test/panic", Access::Public, || web::to(panics)),
-        Endpoint::get("/test/slow", Access::Public, || web::to(never_answers)),
-        Endpoint::post("/test/slow", Access::Public, || web::to(never_answers)),
-        Endpoint::get("/test/gate", Access::Public, || web::to(waits_at_the_gate)),
-        Endpoint::get("/test/foreign", Access::Public, || web::to(foreign_error)),
-        Endpoint::get("/test/internal", Access::Public, || web::to(fails_inside)),
-        Endpoint::get("/test/address", Access::Public, || web::to(address)),
-        Endpoint::get("/api/test/tenant", Access::Public, || web::to(tenant)),
-        Endpoint::post("/api/test/tenant", Access::Public, || web::to(tenant)),
-        Endpoint::post("/api/test/body", Access::Public, || web::to(body)),
-        Endpoint::post("/api/test/fields/{orderId}", Access::Public, || web::to(fields)),
-        Endpoint::get("/api/test/literal/{id}", Access::Public, || web::to(parameter)),
-        Endpoint::get("/api/test/literal/track", Access::Public, || web::to(literal)),
-        Endpoint::get("/api/test/maybe", Access::Public, || web::to(maybe)),
-        Endpoint::post("/api/test/session", Access::Session, || web::to(session)),
-        Endpoint::post("/api/test/admin", Access::Admin, || web::to(admin)),
-        Endpoint::post("/api/test/forgetful", Access::Admin, || web::to(forgetful)),
-        Endpoint::post("/api/test/raw", Access::Public, || web::to(raw)).expecting(Expects::RawBody),
-        Endpoint::get("/test/tenant", Access::Public, || web::to(tenant)).expecting(Expects::Tenant),
+        Endpoint::get("/api/test/panic", panics),
+        Endpoint::get("/test/panic", panics),
+        Endpoint::get("/test/slow", never_answers),
+        Endpoint::post("/test/slow", never_answers),
+        Endpoint::get("/test/gate", waits_at_the_gate),
+        Endpoint::get("/test/foreign", foreign_error),
+        Endpoint::get("/test/internal", fails_inside),
+        Endpoint::get("/test/address", address),
+        Endpoint::get("/api/test/tenant", tenant),
+        Endpoint::post("/api/test/tenant", tenant),
+        Endpoint::post("/api/test/body", body),
+        Endpoint::post("/api/test/fields/{orderId}", fields),
+        Endpoint::get("/api/test/literal/{id}", parameter),
+        Endpoint::get("/api/test/literal/track", literal),
+        Endpoint::get("/api/test/maybe", maybe),
+        Endpoint::post("/api/test/session", session),
+        Endpoint::post("/api/test/admin", admin),
+        Endpoint::post("/api/test/forgetful", forgetful).requiring(Access::Admin),
+        Endpoint::post("/api/test/raw", raw).expecting(Expects::RawBody),
+        Endpoint::get("/test/tenant", tenant).expecting(Expects::Tenant),
     ]
 }
 

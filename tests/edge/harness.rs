@@ -90,6 +90,7 @@ impl Running {
             email: email.clone(),
             password: "a long enough password".into(),
             name: None,
+            replaces: Vec::new(),
             request_id: None,
         };
         let signed_in: SignedIn =
@@ -150,8 +151,13 @@ fn start_as(database_url: &str, limits: Limits, clock: SharedClock, changes: &[(
     let (tell, told) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let endpoints = [primetech::routes::endpoints(), endpoints::all()].concat();
-            let options = Options { limits, clock, threads: Some(2), endpoints };
+            let options = Options {
+                limits,
+                clock,
+                threads: Some(2),
+                adjust_endpoints: |endpoints| [endpoints, endpoints::all()].concat(),
+                ..Options::default()
+            };
             let application = Application::build(config, options).unwrap();
             tell.send((application.address(), application.state().actors.clone())).unwrap();
             let until = async move {

@@ -92,6 +92,7 @@ fn each_sort_of_call_has_a_bucket_of_its_own() {
         ("POST", "/api/auth/logout"),
         ("GET", "/api/nothing"),
         ("GET", "/.well-known/licence-keys.json"),
+        ("GET", "/v1/currencies"),
     ] {
         assert_eq!(app.call(method, path).send().status, 429, "{method} {path}");
     }

@@ -6,10 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use primetech_actors::random::opaque_id;
+use primetech_actors::session::{MailTokenKind, TokenSecret};
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::client::{Answer, Call};
-use crate::harness::{migrated_database, variables};
+use crate::harness::{migrated_database, runtime, variables};
 use crate::redis::{Redis, free_port, is_installed};
 
 const LOST: &str = "Redis cannot be asked";
@@ -162,6 +167,41 @@ fn processes_share_limits_through_redis_and_go_on_without_it() {
 }
 
 #[test]
+fn a_reset_at_one_process_clears_the_failed_logins_that_all_have_counted() {
+    if !is_installed() {
+        return;
+    }
+    let redis = Redis::start();
+    let (one, other) = (Serving::start(&redis.url()), Serving::start(&redis.url()));
+    until("both share", || one.shares() && other.shares());
+    let email = format!("{}@example.com", opaque_id().simple());
+    let post = |process: &Serving, path: &str, body: Value| {
+        Call::new(process.address, "POST", &format!("/api/auth/{path}")).json(body.to_string()).send().status
+    };
+    let log_in = |process: &Serving, password: &str| {
+        post(process, "login", json!({"email": email, "password": password}))
+    };
+    let (old, new) = ("seven owls at dusk", "eight owls at dawn");
+    assert_eq!(post(&one, "register", json!({"email": email, "password": old})), 201);
+    for process in [&one, &other, &one, &other] {
+        assert_eq!(log_in(process, "not the right one"), 401);
+    }
+    assert_eq!((log_in(&one, old), log_in(&other, old)), (429, 429));
+    assert_eq!(post(&one, "request-password-reset", json!({"email": email})), 202);
+    let token_id: Uuid = runtime().block_on(async {
+        let mut connection = PgConnection::connect(&migrated_database()).await.unwrap();
+        let of_user =
+            "SELECT t.id FROM password_reset_tokens t JOIN users u ON u.id = t.user_id WHERE u.email = $1";
+        sqlx::query_scalar(of_user).bind(&email).fetch_one(&mut connection).await.unwrap()
+    });
+    // As the mail has it.
+    let secret = TokenSecret::new("a secret for tests, of enough bytes".into());
+    let token = secret.mail_token(MailTokenKind::ResetPassword, token_id);
+    assert_eq!(post(&other, "reset-password", json!({"token": token.expose(), "password": new})), 204);
+    assert_eq!((log_in(&one, new), log_in(&other, new)), (200, 200));
+}
+
+#[test]
 fn a_redis_that_hangs_holds_nobody_up() {
     if !is_installed() {
         return;
@@ -204,7 +244,7 @@ fn in_redis_a_call_is_forgotten_when_it_is_a_window_old() {
     const WINDOW: u64 = 400;
     let redis = Redis::start();
     let mut connection = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
-    let script = redis::Script::new(include_str!("../../src/rate_limits/count.lua"));
+    let script = redis::Script::new(include_str!("../../crates/http/src/rate_limits/count.lua"));
     let mut ask = |counts: u8| -> (u8, u32, u64) {
         script.key("key").arg(3).arg(WINDOW).arg(counts).invoke(&mut connection).unwrap()
     };

@@ -1,7 +1,8 @@
 //! What holds for every endpoint of the route table, whichever are added to it.
 
 use actix_web::http::Method;
-use primetech::routes::{Access, Endpoint, Expects, endpoints};
+use primetech::compose::endpoints;
+use primetech::routes::{Access, Endpoint, Expects};
 use primetech_actors::session::Role;
 
 use crate::harness::{Running, start};

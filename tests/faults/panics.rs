@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use primetech::app::{Application, Options};
 use primetech::config::{Config, Variables};
 use primetech::error::ApiError;
-use primetech::routes::{self, Access, Endpoint};
+use primetech::routes::Endpoint;
 use primetech_actors::ask::ask;
 use primetech_actors::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use primetech_actors::database::Database;
@@ -111,15 +111,14 @@ fn start(world: &World) -> (u16, oneshot::Sender<()>, JoinHandle<()>) {
             assert!(WRITER.set(writer).is_ok());
             let mut options = Options { threads: Some(2), ..Options::default() };
             options.limits.shutdown_notice = Duration::ZERO;
-            options.endpoints = [
-                routes::endpoints(),
-                vec![
-                    Endpoint::get("/test/write/{item}", Access::Public, || web::to(write)),
-                    Endpoint::get("/test/tell/{item}", Access::Public, || web::to(tell)),
-                    Endpoint::get("/test/handle/{item}", Access::Public, || web::to(handle)),
-                ],
-            ]
-            .concat();
+            options.adjust_endpoints = |endpoints| {
+                let own = [
+                    Endpoint::get("/test/write/{item}", write),
+                    Endpoint::get("/test/tell/{item}", tell),
+                    Endpoint::get("/test/handle/{item}", handle),
+                ];
+                endpoints.into_iter().chain(own).collect()
+            };
             let application = Application::build(config, options).unwrap();
             tell_port.send(application.port()).unwrap();
             let until = async move {

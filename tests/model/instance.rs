@@ -10,7 +10,6 @@ use actix_web::rt::{System, spawn};
 use actix_web::test::TestRequest;
 use primetech::app::{self, Application, Options};
 use primetech::config::Config;
-use primetech::routes;
 use reqwest::Method;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -61,7 +60,7 @@ impl Instance {
                 // It binds a port, and is never run: neither is the courier, so that what is to be sent can be counted.
                 let options = Options { threads: Some(1), ..Options::default() };
                 let application = Application::build(config, options).unwrap();
-                let factory = app::service(application.state(), &routes::endpoints());
+                let factory = app::service(application.state());
                 let service = std::rc::Rc::new(factory.new_service(AppConfig::default()).await.unwrap());
                 while let Some((request, answered)) = called.recv().await {
                     let service = std::rc::Rc::clone(&service);

@@ -38,6 +38,8 @@ struct Order {
     /// When the last word was said, and what it was.
     disputes: BTreeMap<u8, (u32, Dispute)>,
     licences: Vec<LicenceState>,
+    /// A session told of the payment intent before money was taken.
+    knows_intent: bool,
     heard: BTreeSet<String>,
     /// Of those heard, those that need a payment first, and whether they bear the order's mark.
     about_payment: BTreeMap<String, bool>,
@@ -126,7 +128,7 @@ impl Order {
         } else if self.meaningless.contains(name) {
             "IGNORED"
         } else if let Some(is_marked) = self.about_payment.get(name).filter(|_| !self.is_paid()) {
-            if *is_marked { "PENDING" } else { "IGNORED" }
+            if *is_marked || self.knows_intent { "PENDING" } else { "IGNORED" }
         } else {
             "PROCESSED"
         }
@@ -143,10 +145,14 @@ impl Order {
                 self.receipt = Some(*receipts);
                 self.licences = vec![LicenceState::default(); self.cart.licences().into()];
             }
-            Fact::BankRefused => self.end("FAILED"),
+            Fact::BankRefused => {
+                self.knows_intent = true;
+                self.end("FAILED");
+            }
+            Fact::Unpaid => self.knows_intent = true,
             Fact::Expired => self.end("EXPIRED"),
             Fact::FirstExpired if self.attempts == 1 => self.end("EXPIRED"),
-            Fact::Paid | Fact::PaidLater | Fact::PaidByTheFirst | Fact::Unpaid | Fact::FirstExpired => {}
+            Fact::Paid | Fact::PaidLater | Fact::PaidByTheFirst | Fact::FirstExpired => {}
             Fact::PaidTooLittle | Fact::PaidInOtherCurrency => drop(self.impossible.insert(name)),
             Fact::Unhandled => drop(self.meaningless.insert(name)),
             Fact::RefundedPartly(hundreds) => {
@@ -384,6 +390,7 @@ impl Shop {
             is_refunded_again: false,
             disputes: BTreeMap::new(),
             licences: Vec::new(),
+            knows_intent: false,
             heard: BTreeSet::new(),
             about_payment: BTreeMap::new(),
             impossible: BTreeSet::new(),

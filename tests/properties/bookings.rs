@@ -1,4 +1,4 @@
-use primetech_actors::booking::BookingStatus;
+use primetech_bookings::BookingStatus;
 use proptest::prelude::*;
 
 fn status() -> impl Strategy<Value = BookingStatus> {

@@ -3,7 +3,9 @@
 
 mod bookings;
 mod cursors;
+mod dotenv;
 mod events;
 mod identifiers;
+mod money;
 mod rules;
 mod signatures;

@@ -1,3 +1,4 @@
+use chrono::{DateTime, Datelike, FixedOffset};
 use primetech::input::rules;
 use proptest::prelude::*;
 
@@ -15,6 +16,28 @@ proptest! {
         if let Ok(folded) = rules::email(&text) {
             prop_assert_eq!(&folded, &text.to_ascii_lowercase());
             prop_assert_eq!(rules::email(&folded).ok(), Some(folded));
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_taken_is_of_the_years_that_are(
+        micros in -62_135_596_800_000_000_i64..253_402_300_799_000_000, offset in -1439_i32..1440,
+    ) {
+        let zone = FixedOffset::east_opt(offset * 60).unwrap();
+        let moment = DateTime::from_timestamp_micros(micros).unwrap();
+        let taken = rules::time(&moment.with_timezone(&zone).to_rfc3339());
+        prop_assert_eq!(taken.is_ok(), (2000..2200).contains(&moment.year()), "{}", moment);
+        prop_assert!(taken.is_err() || taken == Ok(moment));
+    }
+
+    #[test]
+    fn an_address_that_is_passed_on_is_the_one_that_was_checked(text in "https?:[/\\\\]{0,3}[a-z@%:{}.\\\\/?#-]{0,16}") {
+        if let Ok(written) = rules::written_url(&text) {
+            prop_assert_eq!(&written.text, &text);
+            // What a plain reader takes for the host is what was checked.
+            let authority = text.split_once("://").unwrap().1.split(['/', '?', '#']).next().unwrap();
+            let host = authority.split(':').next().unwrap();
+            prop_assert_eq!(written.url.host_str().unwrap(), host);
         }
     }
 

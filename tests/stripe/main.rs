@@ -6,6 +6,7 @@
 mod api;
 mod faults;
 mod idempotency;
+mod money;
 mod pay_page;
 mod payments;
 mod provider;

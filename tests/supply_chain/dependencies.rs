@@ -1,18 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use serde_json::Value;
 
+use super::tree::{name_of, texts};
+use super::workspace::packages_of;
+
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-/// What Cargo knows of every library of the lock file, of whatever platform. Fails where the lock file does not fit.
+/// What Cargo knows about every library of the lock file, for all platforms.
 fn packages() -> Vec<Value> {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["metadata", "--locked", "--offline", "--all-features", "--format-version", "1"]);
-    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    metadata["packages"].as_array().unwrap().clone()
+    packages_of(&["--all-features"])
 }
 
 /// The texts of a list of `deny.toml`: of those in quotes between its brackets.
@@ -107,7 +104,12 @@ fn every_library_comes_from_the_one_registry_with_its_checksum() {
             None => assert_eq!(package["license"], "Apache-2.0", "{} is our own", package["name"]),
         }
     }
-    for lock in [include_str!("../../Cargo.lock"), include_str!("../../fuzz/Cargo.lock")] {
+    let texts = texts();
+    let locks: Vec<_> = texts.iter().filter(|(file, _)| name_of(file) == "Cargo.lock").collect();
+    for workspace in ["Cargo.lock", "fuzz/Cargo.lock"] {
+        assert!(locks.iter().any(|(file, _)| file == workspace), "{workspace}");
+    }
+    for (_, lock) in locks {
         let packages = lock.split("[[package]]").skip(1);
         for package in packages.filter(|package| package.contains("\nsource = ")) {
             assert!(package.contains(&format!("\nsource = \"{CRATES_IO}\"")), "{package}");

@@ -1,14 +1,16 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Made up for tests and examples, and good for nothing: (file, what stands in it).
+use super::workspace::{manifests_of_members, root};
+
+/// Made up for tests and examples, and good for nothing: (name of the file, in whatever folder, and what it holds).
 const FIXTURES: &[(&str, &str)] = &[
-    ("loadtests/benches/pure_parts.rs", "whsec_0123456789abcdef0123456789abcdef"),
-    ("src/integrations/stripe/error.rs", "sk_test_4eC39HqLyjWD"),
-    ("src/integrations/stripe/signature.rs", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
-    ("tests/stripe/provider.rs", "sk_test_WrongKeyThatMustStaySecret"),
-    ("tests/stripe/world.rs", "sk_test_51StandInKeyForTests"),
-    ("tests/stripe/world.rs", "whsec_testSecretOfTheStandIn"),
+    ("pure_parts.rs", "whsec_0123456789abcdef0123456789abcdef"),
+    ("error.rs", "sk_test_4eC39HqLyjWD"),
+    ("signature.rs", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+    ("provider.rs", "sk_test_WrongKeyThatMustStaySecret"),
+    ("world.rs", "sk_test_51StandInKeyForTests"),
+    ("world.rs", "whsec_testSecretOfTheStandIn"),
 ];
 
 /// What a secret begins with, the characters that it goes on with, and of how many it takes to be one.
@@ -35,8 +37,9 @@ const SHAPES: &[(&str, &str, usize)] = &[
     ("hooks.slack.com/services/", "/", 20),
 ];
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// The last part of a path.
+pub fn name_of(file: &str) -> &str {
+    file.rsplit('/').next().unwrap_or(file)
 }
 
 /// Every file that is, or would be, committed; without version control, every file but what is built.
@@ -72,7 +75,7 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Every file of text, by its name.
-fn texts() -> Vec<(String, String)> {
+pub fn texts() -> Vec<(String, String)> {
     let read = |path: PathBuf| {
         // One that was deleted and not committed yet is not there; a font or an image is no text.
         let text = String::from_utf8(std::fs::read(root().join(&path)).ok()?).ok()?;
@@ -110,19 +113,19 @@ fn no_secret_is_in_the_tree() {
     let mut unknown = Vec::new();
     for (file, text) in texts.iter().filter(|(file, _)| file != "tests/supply_chain/tree.rs") {
         for secret in secrets_in(text) {
-            if !FIXTURES.contains(&(file, secret)) {
+            if !FIXTURES.contains(&(name_of(file), secret)) {
                 // Named by its beginning: what this test prints is a log as well.
                 unknown.push(format!("{file}: {}…", &secret[..secret.len().min(12)]));
             }
         }
     }
     assert!(unknown.is_empty(), "secrets, or fixtures to be named here: {unknown:#?}");
-    for (file, fixture) in FIXTURES {
-        let text = texts.iter().find(|(name, _)| name == file).map(|(_, text)| text.as_str());
-        assert!(text.is_some_and(|text| text.contains(fixture)), "{fixture} is in {file} no more");
+    for (name, fixture) in FIXTURES {
+        let mut named = texts.iter().filter(|(file, _)| name_of(file) == *name);
+        assert!(named.any(|(_, text)| text.contains(fixture)), "{fixture} is no longer in a file {name}");
     }
     for (file, _) in &texts {
-        let name = file.rsplit('/').next().unwrap();
+        let name = name_of(file);
         let is_private =
             name == ".env" || [".pem", ".key", ".p12", ".pfx"].iter().any(|end| name.ends_with(end));
         assert!(!is_private, "{file}");
@@ -148,8 +151,8 @@ fn secrets_are_known_by_their_shape() {
     }
 }
 
-/// The one place that starts child processes, where what happens between fork and exec is unsafe by nature.
-const AUDITED: &str = "src/process.rs";
+/// The name of the one module that starts child processes: what happens between fork and exec is unsafe by nature.
+const AUDITED: &str = "process.rs";
 
 #[test]
 fn unsafe_code_is_refused_but_for_one_audited_module() {
@@ -163,15 +166,18 @@ fn unsafe_code_is_refused_but_for_one_audited_module() {
         concat!("unsafe", " impl"),
         concat!("unsafe", " extern"),
     ];
-    for (file, text) in texts.iter().filter(|(file, _)| file.ends_with(".rs")) {
-        let lifted = text.contains(lifting) || blocks.iter().any(|block| text.contains(block));
-        assert_eq!(lifted, file == AUDITED, "{file}");
-    }
-    let audited = &texts.iter().find(|(file, _)| file == AUDITED).unwrap().1;
-    let count: usize = blocks.iter().map(|block| audited.matches(block).count()).sum();
+    let sources = texts.iter().filter(|(file, _)| file.ends_with(".rs"));
+    let lifted: Vec<&(String, String)> = sources
+        .filter(|(_, text)| text.contains(lifting) || blocks.iter().any(|block| text.contains(block)))
+        .collect();
+    let files: Vec<&str> = lifted.iter().map(|(file, _)| file.as_str()).collect();
+    assert!(files.len() == 1 && name_of(files[0]) == AUDITED, "{files:?}");
+    let count: usize = blocks.iter().map(|block| lifted[0].1.matches(block).count()).sum();
     assert!(count <= 2, "{count} places: each new one is to be audited");
-    for member in ["Cargo.toml", "actors/Cargo.toml", "loadtests/Cargo.toml"] {
-        let manifest = &texts.iter().find(|(file, _)| file == member).unwrap().1;
+    let members = manifests_of_members();
+    assert!(members.iter().any(|member| member == "Cargo.toml"), "{members:?}");
+    for member in members {
+        let manifest = &texts.iter().find(|(file, _)| *file == member).unwrap().1;
         assert!(manifest.contains("[lints]\nworkspace = true"), "{member} is under the workspace's lints");
     }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::audit_log::{self, Entry, Subject};
 use crate::database::Database;
 use crate::fault::Fault;
+use crate::money::{self, AmountFault};
 use crate::random;
 use crate::tenancy::TenantScope;
 
@@ -94,6 +95,9 @@ pub enum UpsertError {
     /// An amount in one currency is not the same amount in another.
     #[error("a new currency needs a new amount with it")]
     CurrencyWithoutAmount,
+    /// Stripe would not charge this.
+    #[error("the price {0}")]
+    Price(AmountFault),
     #[error("only a LICENCE product has licence days")]
     DaysWithoutLicence,
     #[error(transparent)]
@@ -172,6 +176,10 @@ impl ProductWish {
             Some(before) => self.changed(before)?,
             None => self.made(now)?,
         };
+        // A price that stands there from before a rule does not keep the product from being renamed or taken off sale.
+        if self.unit_amount.is_some() || self.currency.is_some() {
+            money::check_price(product.unit_amount, &product.currency).map_err(UpsertError::Price)?;
+        }
         if product.kind != ProductKind::Licence && product.licence_days.is_some() {
             return Err(UpsertError::DaysWithoutLicence);
         }

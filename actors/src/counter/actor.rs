@@ -12,13 +12,11 @@ use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use crate::clock::SharedClock;
 use crate::database::Database;
 use crate::database::kept::BatchTx;
-use crate::idempotency::{self, Claimed, HeldClaim, Wanted};
+use crate::idempotency::{self, Claimed, HeldClaim, KeyedClaim};
 use crate::identifiers::{InvoiceNumber, OrderNumber, day_period};
+use crate::money;
 use crate::order::{Attempt, BillTo, InvoiceView, ItemView, OrderView, ReturnPages, store::find_placed};
 use crate::random;
-
-/// The most that the provider charges at once: eight digits.
-const LARGEST_TOTAL: i64 = 99_999_999;
 
 /// Numbers orders and invoices. All requests for a tenant meet in one of these actors, which takes the numbers of a
 /// whole batch under one lock and writes the batch in one transaction.
@@ -138,10 +136,22 @@ fn plan(
         return Err(PlaceOrderError::MixedCurrencies);
     }
     let total = items.iter().map(|item| item.total).sum();
-    if total > LARGEST_TOTAL {
-        return Err(PlaceOrderError::TotalTooLarge);
-    }
+    check_amounts(&items, total, &currency)?;
     Ok(Plan { order_id: random::row_id(now), currency, total, items })
+}
+
+/// Prices are checked when a product is written, but it may stand there from before a rule.
+fn check_amounts(items: &[NewItem], total: i64, currency: &str) -> Result<(), PlaceOrderError> {
+    let price = |item: &NewItem| {
+        let fault = money::check_price(item.product.unit_amount, currency).err()?;
+        Some(NotChargeable::Price { sku: item.product.sku.clone(), fault })
+    };
+    let mut faults: Vec<NotChargeable> = items.iter().filter_map(price).collect();
+    // A total of wrong prices says nothing new.
+    if faults.is_empty() {
+        faults.extend(money::check_total(total, currency).err().map(NotChargeable::Total));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(PlaceOrderError::NotChargeable(faults)) }
 }
 
 /// Claims the keys of the batch and decides what is decided by them: a key that is known decides before anything that may
@@ -158,7 +168,7 @@ async fn claim_keys(
         let order_id = plan.as_ref().ok().map(|plan| plan.order_id);
         if let Some(claim) = &request.claim {
             claiming.push(at);
-            wanted.push(Wanted { scope: request.buyer.scope, claim, order_id });
+            wanted.push(KeyedClaim { scope: request.buyer.scope, claim, order_id });
         }
     }
     let mut claims = HashMap::new();

@@ -3,6 +3,7 @@ use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::idempotency::{HeldClaim, IdempotencyClaim, Refused};
+use crate::money::AmountFault;
 use crate::order::{Attempt, InvoiceView, OrderView, ReturnPages};
 use crate::session::Session;
 use crate::tenancy::TenantScope;
@@ -62,6 +63,17 @@ pub struct Placed {
     pub claim: Option<HeldClaim>,
 }
 
+/// An amount of an order that the provider would not charge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotChargeable {
+    /// The product stands in the catalogue with a price that no product may have.
+    Price {
+        sku: String,
+        fault: AmountFault,
+    },
+    Total(AmountFault),
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceOrderError {
     #[error("there is no such product")]
@@ -70,8 +82,9 @@ pub enum PlaceOrderError {
     ReturnForbidden,
     #[error("the items are not all of one currency")]
     MixedCurrencies,
-    #[error("the total is more than can be charged at once")]
-    TotalTooLarge,
+    /// The provider would refuse to charge this. Nothing was written, and no number was taken.
+    #[error("the amounts cannot be charged")]
+    NotChargeable(Vec<NotChargeable>),
     /// The tenant's invoice numbers of the year, or its order numbers of the day, are used up. Nothing was written.
     #[error("the numbers are used up")]
     NumbersExhausted { claim: Option<HeldClaim> },

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::views::*;
 pub use crate::caller::Viewer;
 use crate::fault::Fault;
-use crate::idempotency::{HeldClaim, IdempotencyClaim, KeptAnswer};
+use crate::idempotency::{HeldClaim, IdempotencyClaim, SavedAnswer};
 use crate::identifiers::{InvoiceNumber, OrderNumber, ReceiptNumber};
 use crate::page::{Page, PageRequest};
 use crate::tenancy::TenantScope;
@@ -99,7 +99,7 @@ pub struct AttachCheckout {
     /// The attempt that came to this session; none where it was found at the provider.
     pub attempt: Option<i32>,
     pub checkout: CheckoutView,
-    pub answer: Option<(HeldClaim, KeptAnswer)>,
+    pub answer: Option<(HeldClaim, SavedAnswer)>,
 }
 
 /// Frees the key of a checkout that does not know whether its order was written: whoever asks again need not wait until
@@ -120,5 +120,5 @@ pub struct SettleClaim {
     pub scope: TenantScope,
     pub claim: HeldClaim,
     /// None: nothing is kept, and the same request may be made again at once.
-    pub answer: Option<KeptAnswer>,
+    pub answer: Option<SavedAnswer>,
 }

@@ -1,6 +1,6 @@
 use actix::{Context, Handler, ResponseFuture};
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use super::token::{MailTokenKind, SessionToken, TokenSecret};
 use crate::audit_log::{self, Actor, Entry, RequestId, Subject};
 use crate::clock::SharedClock;
 use crate::database::Database;
+use crate::database::tx::TenantTx;
 use crate::fault::Fault;
 use crate::outbox::{NewMessage, OutboxSignal, enqueue};
 use crate::random;
@@ -66,8 +67,13 @@ impl SessionActor {
         (token, session)
     }
 
+    fn session_hashes(&self, tokens: &[SecretString]) -> Vec<[u8; 32]> {
+        tokens.iter().map(|token| self.secret.session_hash(token.expose_secret())).collect()
+    }
+
     async fn register(self, message: Register) -> Result<SignedIn, RegisterError> {
-        let Register { scope, email, password, name, request_id } = message;
+        let Register { scope, email, password, name, replaces, request_id } = message;
+        let replaced = self.session_hashes(&replaces);
         let password_hash = self.hasher.hash(password).await?;
         let now = self.clock.now();
         let user = User {
@@ -88,6 +94,7 @@ impl SessionActor {
                     return Ok(Err(RegisterError::EmailTaken));
                 }
                 store::insert_session(tx, &session).await?;
+                end_sessions(tx, &replaced, now, request_id.as_ref()).await?;
                 let expires_at = now + VERIFICATION_LIFETIME;
                 store::replace_mail_token(tx, kind, token_id, Some(user.id), &token_hash, now, expires_at)
                     .await?;
@@ -108,7 +115,8 @@ impl SessionActor {
     }
 
     async fn login(self, message: Login) -> Result<SignedIn, LoginError> {
-        let Login { scope, email, password, request_id } = message;
+        let Login { scope, email, password, replaces, request_id } = message;
+        let replaced = self.session_hashes(&replaces);
         let found = self.database.read(&scope, async |tx| store::find_credentials(tx, &email).await).await?;
         let stored = found.as_ref().map(|(_, password_hash)| password_hash.clone());
         let matches = self.hasher.verify(password, stored).await?;
@@ -132,6 +140,7 @@ impl SessionActor {
             .write(&scope, async |tx| {
                 let made = store::insert_session_if_password_stands(tx, &session, &password_hash).await?;
                 if made {
+                    end_sessions(tx, &replaced, now, request_id.as_ref()).await?;
                     let entry = by_user(tx.tenant_id(), user.id, "session.signed_in", request_id.as_ref());
                     audit_log::record(tx.connection(), now, &[entry]).await?;
                 }
@@ -142,15 +151,14 @@ impl SessionActor {
     }
 
     async fn logout(self, message: Logout) -> Result<(), Fault> {
-        let token_hash = self.secret.session_hash(message.token.expose_secret());
+        let token_hashes = self.session_hashes(&message.tokens);
+        if token_hashes.is_empty() {
+            return Ok(());
+        }
         let now = self.clock.now();
         self.database
             .write(&message.scope, async |tx| {
-                if let Some(user_id) = store::revoke_session(tx, &token_hash, now).await? {
-                    let request_id = message.request_id.as_ref();
-                    let entry = by_user(tx.tenant_id(), user_id, "session.signed_out", request_id);
-                    audit_log::record(tx.connection(), now, &[entry]).await?;
-                }
+                end_sessions(tx, &token_hashes, now, message.request_id.as_ref()).await?;
                 Ok(Ok(()))
             })
             .await
@@ -208,7 +216,41 @@ impl SessionActor {
         Ok(())
     }
 
-    async fn reset_password(self, message: ResetPassword) -> Result<(), ResetPasswordError> {
+    async fn resend_verification(self, message: ResendVerification) -> Result<(), Fault> {
+        let ResendVerification { scope, email, request_id } = message;
+        let now = self.clock.now();
+        let kind = MailTokenKind::VerifyEmail;
+        let token_id = random::opaque_id();
+        let token_hash = self.secret.mail_hash(kind, self.secret.mail_token(kind, token_id).expose());
+        self.database
+            .write(&scope, async |tx| {
+                // The same statements whether there is such a user and whether the address is confirmed: see
+                // `request_password_reset`.
+                let user = store::find_credentials(tx, &email).await?.map(|(user, _)| user);
+                let user_id = user.as_ref().map(|user| user.id);
+                let unverified = user.filter(|user| !user.email_verified).map(|user| user.id);
+                let expires_at = now + VERIFICATION_LIFETIME;
+                store::replace_mail_token(tx, kind, token_id, unverified, &token_hash, now, expires_at)
+                    .await?;
+                let message = NewMessage {
+                    tenant_id: tx.tenant_id(),
+                    topic: "mail.verify-email",
+                    payload: json!({ "userId": unverified, "tokenId": token_id }),
+                };
+                enqueue(tx.connection(), now, &[message]).await?;
+                let account = user_id.map(|id| Subject("user", id));
+                let action = "user.verification_requested";
+                let entry = Entry::new(tx.tenant_id(), Actor::Anonymous, action, account)
+                    .asked_by(request_id.as_ref());
+                audit_log::record(tx.connection(), now, &[entry]).await?;
+                Ok(Ok::<_, Fault>(()))
+            })
+            .await?;
+        self.outbox.raise();
+        Ok(())
+    }
+
+    async fn reset_password(self, message: ResetPassword) -> Result<User, ResetPasswordError> {
         let kind = MailTokenKind::ResetPassword;
         let token_hash = self.secret.mail_hash(kind, message.token.expose_secret());
         let scope = message.scope;
@@ -227,17 +269,46 @@ impl SessionActor {
         self.database
             .write(&scope, async |tx| match store::use_mail_token(tx, kind, &token_hash, now).await? {
                 Some(user_id) => {
+                    let was_verified =
+                        store::find_user(tx, user_id).await?.is_some_and(|user| user.email_verified);
                     store::set_password(tx, user_id, &password_hash).await?;
+                    let user = store::mark_email_verified(tx, user_id, now).await?;
                     store::revoke_sessions_of(tx, user_id, now).await?;
+                    let actions: &[&'static str] = if was_verified {
+                        &["user.password_reset"]
+                    } else {
+                        &["user.password_reset", "user.email_verified"]
+                    };
                     let request_id = message.request_id.as_ref();
-                    let entry = by_user(tx.tenant_id(), user_id, "user.password_reset", request_id);
-                    audit_log::record(tx.connection(), now, &[entry]).await?;
-                    Ok(Ok(()))
+                    let entries: Vec<Entry> = actions
+                        .iter()
+                        .map(|action| by_user(tx.tenant_id(), user_id, action, request_id))
+                        .collect();
+                    audit_log::record(tx.connection(), now, &entries).await?;
+                    Ok(Ok(user))
                 }
                 None => Ok(Err(ResetPasswordError::InvalidToken)),
             })
             .await
     }
+}
+
+/// Ends those of the sessions that are alive, each by the hand of its user.
+async fn end_sessions(
+    tx: &mut TenantTx,
+    token_hashes: &[[u8; 32]],
+    now: DateTime<Utc>,
+    request_id: Option<&RequestId>,
+) -> sqlx::Result<()> {
+    if token_hashes.is_empty() {
+        return Ok(());
+    }
+    let users = store::revoke_sessions(tx, token_hashes, now).await?;
+    let entries: Vec<Entry> = users
+        .into_iter()
+        .map(|user_id| by_user(tx.tenant_id(), user_id, "session.signed_out", request_id))
+        .collect();
+    audit_log::record(tx.connection(), now, &entries).await
 }
 
 /// What a user did to its own account.
@@ -291,8 +362,16 @@ impl Handler<RequestPasswordReset> for SessionActor {
     }
 }
 
+impl Handler<ResendVerification> for SessionActor {
+    type Result = ResponseFuture<Result<(), Fault>>;
+
+    fn handle(&mut self, message: ResendVerification, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.clone().resend_verification(message))
+    }
+}
+
 impl Handler<ResetPassword> for SessionActor {
-    type Result = ResponseFuture<Result<(), ResetPasswordError>>;
+    type Result = ResponseFuture<Result<User, ResetPasswordError>>;
 
     fn handle(&mut self, message: ResetPassword, _: &mut Self::Context) -> Self::Result {
         Box::pin(self.clone().reset_password(message))

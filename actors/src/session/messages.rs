@@ -34,6 +34,8 @@ pub struct Register {
     pub email: String,
     pub password: SecretString,
     pub name: Option<String>,
+    /// Tokens that the request came with: their sessions end.
+    pub replaces: Vec<SecretString>,
     pub request_id: Option<RequestId>,
 }
 
@@ -52,15 +54,17 @@ pub struct Login {
     pub scope: TenantScope,
     pub email: String,
     pub password: SecretString,
+    /// Tokens that the request came with: their sessions end where it succeeds.
+    pub replaces: Vec<SecretString>,
     pub request_id: Option<RequestId>,
 }
 
-/// Revokes the session of `token`, if there is one.
+/// Revokes the sessions of `tokens`, where they are any.
 #[derive(Message)]
 #[rtype(result = "Result<(), Fault>")]
 pub struct Logout {
     pub scope: TenantScope,
-    pub token: SecretString,
+    pub tokens: Vec<SecretString>,
     pub request_id: Option<RequestId>,
 }
 
@@ -107,6 +111,15 @@ pub struct RequestPasswordReset {
     pub request_id: Option<RequestId>,
 }
 
+/// Sends another mail to confirm the address, if it belongs to a user who has not yet done so; the answer does not tell.
+#[derive(Message)]
+#[rtype(result = "Result<(), Fault>")]
+pub struct ResendVerification {
+    pub scope: TenantScope,
+    pub email: String,
+    pub request_id: Option<RequestId>,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum ResetPasswordError {
     /// As [`TokenError::InvalidToken`].
@@ -119,9 +132,9 @@ pub enum ResetPasswordError {
     Fault(#[from] Fault),
 }
 
-/// Sets a new password and ends every session of the user.
+/// Sets a new password, ends every session of the user, and confirms the address: the token was mailed there.
 #[derive(Message)]
-#[rtype(result = "Result<(), ResetPasswordError>")]
+#[rtype(result = "Result<User, ResetPasswordError>")]
 pub struct ResetPassword {
     pub scope: TenantScope,
     pub token: SecretString,

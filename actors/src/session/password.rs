@@ -1,4 +1,7 @@
 //! Passwords: which are strong enough, and their hashing with argon2id, bounded and off the async threads.
+//!
+//! A password is compared in Unicode's normal form C: keyboards and systems differ in how they write an `é`. Hashes that
+//! were stored before that rule are of the text as it came, which is therefore tried too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,6 +10,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::fault::Fault;
 
@@ -16,8 +20,15 @@ pub const LENGTH: std::ops::RangeInclusive<usize> = 10..=128;
 /// Callers that may wait for their turn at hashing. At about 30 ms a hash, the last waits a few seconds.
 const MAX_WAITING: usize = 128;
 
+/// As it is measured, judged and hashed: in normal form C.
+pub fn normalized(password: &str) -> SecretString {
+    password.nfc().collect::<String>().into()
+}
+
 /// A reason to refuse a password, to be shown to the one who chose it.
 pub fn weakness(password: &str, email: &str) -> Option<&'static str> {
+    let password = normalized(password);
+    let password = password.expose_secret();
     let folded = password.to_lowercase();
     let local_part = email.split('@').next().unwrap_or(email);
     if (!email.is_empty() && folded.contains(email))
@@ -48,7 +59,7 @@ fn argon2id() -> Argon2<'static> {
 /// The hash to store for a password, computed on this thread.
 pub fn hash(password: &str) -> Result<String, Fault> {
     argon2id()
-        .hash_password(password.as_bytes())
+        .hash_password(normalized(password).expose_secret().as_bytes())
         .map(|hash| hash.to_string())
         .map_err(|error| Fault::internal(format!("hashing a password: {error}")))
 }
@@ -76,7 +87,11 @@ impl Hasher {
                 let parsed = PasswordHash::new(&stored).map_err(|error| {
                     Fault::internal(format!("a stored password hash is malformed: {error}"))
                 })?;
-                Ok(argon2id().verify_password(password.expose_secret().as_bytes(), &parsed).is_ok())
+                let is_of = |text: &str| argon2id().verify_password(text.as_bytes(), &parsed).is_ok();
+                let (given, normalized) = (password.expose_secret(), normalized(password.expose_secret()));
+                let normalized = normalized.expose_secret();
+                // Asked of an unknown user's hash in the same way, so that the time does not tell.
+                Ok(is_of(normalized) || (normalized != given && is_of(given)))
             })
             .await?;
         Ok(matches && known)
@@ -133,6 +148,31 @@ mod tests {
         {
             assert!(weakness(strong, "jane.doe@shop.example").is_none(), "{strong}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_password_matches_in_whichever_form_it_is_written() -> Result<(), Fault> {
+        let (composed, decomposed) = ("caf\u{e9}-vR7#kq2!", "cafe\u{301}-vR7#kq2!");
+        let hasher = Hasher::new(1)?;
+        for set in [composed, decomposed] {
+            let stored = hasher.hash(set.into()).await?;
+            for given in [composed, decomposed] {
+                assert!(hasher.verify(given.into(), Some(stored.clone())).await?, "{set} {given}");
+            }
+            assert!(!hasher.verify("cafe-vR7#kq2!".into(), Some(stored)).await?);
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_hash_from_before_the_rule_takes_the_text_that_it_was_made_of() -> Result<(), Fault> {
+        let decomposed = "cafe\u{301}-vR7#kq2!";
+        let hash = argon2id().hash_password(decomposed.as_bytes()).map(|hash| hash.to_string());
+        let stored = hash.map_err(|error| Fault::internal(error.to_string()))?;
+        let hasher = Hasher::new(1)?;
+        assert!(hasher.verify(decomposed.into(), Some(stored.clone())).await?);
+        assert!(!hasher.verify("cafe-vR7#kq2!".into(), Some(stored)).await?);
+        Ok(())
     }
 
     #[tokio::test]

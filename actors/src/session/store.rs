@@ -224,20 +224,25 @@ pub(super) async fn extend_session(
     Ok(())
 }
 
-/// Tells whose it was, where it was one.
-pub(super) async fn revoke_session(
+/// Ends those that are alive; tells whose they were.
+pub(super) async fn revoke_sessions(
     tx: &mut TenantTx,
-    token_hash: &[u8; 32],
+    token_hashes: &[[u8; 32]],
     now: DateTime<Utc>,
-) -> sqlx::Result<Option<Uuid>> {
+) -> sqlx::Result<Vec<Uuid>> {
+    let token_hashes: Vec<&[u8]> = token_hashes.iter().map(<[u8; 32]>::as_slice).collect();
     sqlx::query_scalar(
-        "UPDATE sessions SET revoked_at = $3 WHERE tenant_id = $1 AND token_hash = $2 AND revoked_at IS NULL
-         RETURNING user_id",
+        "WITH alive AS (
+             SELECT id FROM sessions WHERE tenant_id = $1 AND token_hash = ANY($2) AND revoked_at IS NULL
+             ORDER BY id FOR UPDATE)
+         UPDATE sessions SET revoked_at = $3 FROM alive
+         WHERE sessions.tenant_id = $1 AND sessions.id = alive.id
+         RETURNING sessions.user_id",
     )
     .bind(tx.tenant_id())
-    .bind(token_hash.as_slice())
+    .bind(token_hashes)
     .bind(now)
-    .fetch_optional(tx.connection())
+    .fetch_all(tx.connection())
     .await
 }
 

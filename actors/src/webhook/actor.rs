@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::event::{Content, Event, IntentFact, RECONCILED, Reference, SessionFact, Subject};
+use super::events::OrderPaid;
 use super::fulfil::{self, Changed};
 use super::ledger::Account;
 use super::messages::*;
@@ -277,6 +278,9 @@ async fn process(
     let by = tx.actor();
     if let Err(exhausted) = fulfil::write(tx.connection(), now, &by, &changes).await? {
         return Ok(Err(exhausted));
+    }
+    for change in changes.iter().filter(|change| change.became_paid()) {
+        tx.emit(now, OrderPaid::of(&change.after));
     }
     store::settle(tx.connection(), now, &settled).await?;
     Ok(Ok(settled.into_iter().map(|event| (event.event.id.clone(), dealt(&event))).collect()))

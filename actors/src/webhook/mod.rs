@@ -7,6 +7,7 @@
 mod actor;
 mod contention;
 pub mod event;
+mod events;
 mod fulfil;
 mod ledger;
 mod messages;
@@ -17,4 +18,5 @@ pub mod waiting;
 
 pub use actor::WebhookActor;
 pub use contention::contended_by;
+pub use events::OrderPaid;
 pub use messages::*;

@@ -1,7 +1,9 @@
 //! One endpoint: its method and path, who may call it, the layers before it, and what its file says of it.
 
-use actix_web::Route;
+use std::sync::Arc;
+
 use actix_web::http::Method;
+use actix_web::{FromRequest, Handler, Responder, Route, web};
 
 use crate::openapi::Doc;
 use crate::rate_limits::Bucket;
@@ -17,7 +19,7 @@ pub fn is_api(path: &str) -> bool {
 }
 
 /// Who may call an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     /// Anyone.
     Public,
@@ -47,32 +49,66 @@ pub struct Endpoint {
     /// With its parameters, as in `/api/orders/{orderId}`.
     pub path: &'static str,
     pub access: Access,
+    /// Whether the handler says who may call: by a permission among its arguments.
+    pub asks: bool,
     pub expects: Expects,
     /// Where its calls are counted, if it expects anything.
     pub bucket: Bucket,
-    /// Makes the handler's route, once on each worker: `|| web::to(handle)`.
-    pub(crate) handler: fn() -> Route,
+    /// Makes the handler's route, once on each worker.
+    pub(crate) route: Arc<dyn Fn() -> Route + Send + Sync>,
     /// What its own file says of it.
     pub doc: Option<fn() -> Doc>,
 }
 
 impl Endpoint {
-    pub fn new(method: Method, path: &'static str, access: Access, handler: fn() -> Route) -> Self {
+    /// Who may call it, `handle`'s arguments say.
+    pub fn new<F, A>(method: Method, path: &'static str, handle: F) -> Self
+    where
+        F: Handler<A> + Send + Sync,
+        A: Arguments + FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
         let expects = if is_api(path) { Expects::TenantAndJson } else { Expects::Nothing };
         let bucket = Bucket::of_path(path);
-        Self { method, path, access, expects, bucket, handler, doc: None }
+        let access = A::PERMISSION.unwrap_or(Access::Public);
+        let asks = A::PERMISSION.is_some();
+        let route = Arc::new(move || web::to(handle.clone()));
+        Self { method, path, access, asks, expects, bucket, route, doc: None }
     }
 
-    pub fn get(path: &'static str, access: Access, handler: fn() -> Route) -> Self {
-        Self::new(Method::GET, path, access, handler)
+    pub fn get<F, A>(path: &'static str, handle: F) -> Self
+    where
+        F: Handler<A> + Send + Sync,
+        A: Arguments + FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        Self::new(Method::GET, path, handle)
     }
 
-    pub fn post(path: &'static str, access: Access, handler: fn() -> Route) -> Self {
-        Self::new(Method::POST, path, access, handler)
+    pub fn post<F, A>(path: &'static str, handle: F) -> Self
+    where
+        F: Handler<A> + Send + Sync,
+        A: Arguments + FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        Self::new(Method::POST, path, handle)
     }
 
-    pub fn patch(path: &'static str, access: Access, handler: fn() -> Route) -> Self {
-        Self::new(Method::PATCH, path, access, handler)
+    pub fn patch<F, A>(path: &'static str, handle: F) -> Self
+    where
+        F: Handler<A> + Send + Sync,
+        A: Arguments + FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        Self::new(Method::PATCH, path, handle)
+    }
+
+    /// Asks for more than the handler's arguments do.
+    #[must_use]
+    pub fn requiring(mut self, access: Access) -> Self {
+        self.access = self.access.max(access);
+        self.asks = true;
+        self
     }
 
     #[must_use]
@@ -95,3 +131,48 @@ impl Endpoint {
         self
     }
 }
+
+/// An argument of a handler, and what it asks of the caller. A permission says who may call; other arguments say nothing.
+pub trait Argument {
+    const PERMISSION: Option<Access> = None;
+}
+
+/// All arguments of a handler.
+pub trait Arguments {
+    /// The strictest of their permissions.
+    const PERMISSION: Option<Access>;
+}
+
+const fn stricter(one: Option<Access>, other: Option<Access>) -> Option<Access> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if one as u8 > other as u8 { one } else { other }),
+        (Some(only), None) | (None, Some(only)) => Some(only),
+        (None, None) => None,
+    }
+}
+
+macro_rules! arguments {
+    ($($argument:ident)*) => {
+        impl<$($argument: Argument),*> Arguments for ($($argument,)*) {
+            const PERMISSION: Option<Access> = {
+                let strictest: Option<Access> = None;
+                $(let strictest = stricter(strictest, $argument::PERMISSION);)*
+                strictest
+            };
+        }
+    };
+}
+
+arguments! {}
+arguments! { A }
+arguments! { A B }
+arguments! { A B C }
+arguments! { A B C D }
+arguments! { A B C D E }
+arguments! { A B C D E F }
+arguments! { A B C D E F G }
+arguments! { A B C D E F G H }
+
+impl<T: 'static> Argument for web::Data<T> {}
+impl Argument for actix_web::HttpRequest {}
+impl<T: 'static> Argument for web::Path<T> {}

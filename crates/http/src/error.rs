@@ -20,7 +20,7 @@ macro_rules! codes {
         impl Code {
             $(pub const $name: Self = Self::new(stringify!($name), StatusCode::$status, $message);)+
 
-            /// Every code of the contract.
+            /// The codes of this crate. A domain has its own.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
         }
     };
@@ -80,14 +80,12 @@ codes! {
     TENANT_NOT_FOUND NOT_FOUND "No site has this address.";
     PRODUCT_NOT_FOUND NOT_FOUND "There is no such product.";
     LICENCE_NOT_FOUND NOT_FOUND "There is no such licence.";
-    BOOKING_NOT_FOUND NOT_FOUND "There is no such booking.";
     METHOD_NOT_ALLOWED METHOD_NOT_ALLOWED "This method is not offered here.";
     CONFLICT CONFLICT "This does not fit the present state.";
     EMAIL_TAKEN CONFLICT "This e-mail address is taken.";
     IDEMPOTENCY_IN_PROGRESS CONFLICT "The first request with this key is still running.";
     LICENCE_MAX_ACTIVATIONS CONFLICT "The licence is active on another device.";
     LICENCE_NOT_ACTIVE_HERE CONFLICT "The licence is not active on this device.";
-    BOOKING_INVALID_TRANSITION CONFLICT "The booking cannot change to this status.";
     PAYLOAD_TOO_LARGE PAYLOAD_TOO_LARGE "The request is too large.";
     UNSUPPORTED_MEDIA_TYPE UNSUPPORTED_MEDIA_TYPE "The body must be application/json.";
     IDEMPOTENCY_KEY_REUSED UNPROCESSABLE_ENTITY "This key came with another request before.";
@@ -309,14 +307,13 @@ mod tests {
 
     #[test]
     fn the_body_is_the_canonical_one() {
-        let error =
-            ApiError::new(Code::BOOKING_INVALID_TRANSITION).meta("from", "NEW").field("status", "not now");
+        let error = ApiError::new(Code::CONFLICT).meta("from", "NEW").field("status", "not now");
         let body: Value = serde_json::from_str(&error.body("abc")).unwrap_or_default();
         assert_eq!(
             body,
             json!({"error": {
-                "code": "BOOKING_INVALID_TRANSITION",
-                "message": "The booking cannot change to this status.",
+                "code": "CONFLICT",
+                "message": "This does not fit the present state.",
                 "details": {
                     "fieldErrors": {"status": ["not now"]},
                     "meta": {"from": "NEW", "requestId": "abc"},

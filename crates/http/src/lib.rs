@@ -11,6 +11,7 @@ pub mod layers;
 pub mod limits;
 pub mod listener;
 pub mod mount;
+pub mod once;
 pub mod openapi;
 pub mod rate_limits;
 mod request_spans;

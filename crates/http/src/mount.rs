@@ -102,7 +102,7 @@ fn resource(path: &str, endpoints: &[&Endpoint]) -> Resource {
 
 fn route(endpoint: &Endpoint) -> Route {
     let access = endpoint.access;
-    let route = (endpoint.handler)();
+    let route = (endpoint.route)();
     let route = if endpoint.method == Method::GET {
         // Whatever may be got may be asked about: RFC 9110, 9.1.
         route.guard(guard::Any(guard::Get()).or(guard::Head()))

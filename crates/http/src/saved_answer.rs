@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
-use primetech_kernel::idempotency::KeptAnswer;
+use primetech_kernel::idempotency::SavedAnswer;
 use serde_json::Value;
 
 use crate::error::ApiError;
@@ -11,7 +11,7 @@ use crate::layers::canonical::KeptCanonical;
 use crate::layers::facts::REQUEST_ID;
 
 /// The first answer to a request, with `idempotency-replayed: true`. A kept refusal bears the id that its body names.
-pub fn kept_answer(answer: KeptAnswer) -> Result<HttpResponse, ApiError> {
+pub fn kept_answer(answer: SavedAnswer) -> Result<HttpResponse, ApiError> {
     let status = StatusCode::from_u16(answer.status).map_err(ApiError::internal)?;
     let mut response = HttpResponse::build(status)
         .content_type("application/json")

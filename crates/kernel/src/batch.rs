@@ -230,8 +230,13 @@ async fn run_once<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Result<Vec
             let span = tracing::debug_span!(target: trace::TARGET, "begin");
             let begun = shared.connection.begin(shared.work.tenants(items)).instrument(span);
             let mut tx = begun.await?;
-            match shared.work.run(&mut tx, items).await {
-                Ok(replies) => Ok((tx, replies)),
+            let worked = async {
+                let replies = shared.work.run(&mut tx, items).await?;
+                let wrote_messages = tx.settle_events(shared.connection.database().reactions()).await?;
+                sqlx::Result::Ok((replies, wrote_messages))
+            };
+            match worked.await {
+                Ok((replies, wrote_messages)) => Ok((tx, replies, wrote_messages)),
                 Err(error) => {
                     shared.connection.roll_back(tx).await;
                     Err(error)
@@ -240,19 +245,24 @@ async fn run_once<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Result<Vec
         });
         let error = match attempt.catch_unwind().await {
             Err(_) => return Err(Spoiled::ByAnItem(Fault::internal("a panic while working on a batch"))),
-            Ok(Ok((_, replies))) if replies.len() != items.len() => {
+            Ok(Ok((_, replies, _))) if replies.len() != items.len() => {
                 return Err(Spoiled::All(Fault::internal(
                     "a batch gave another number of replies than it had items",
                 )));
             }
-            Ok(Ok((tx, replies))) => {
+            Ok(Ok((tx, replies, wrote_messages))) => {
                 let begun = Instant::now();
                 let span = tracing::debug_span!(target: trace::TARGET, "commit");
                 let outcome = shared.connection.commit(tx).instrument(span).await;
                 metrics::histogram!("batch_commit_seconds", "actor" => B::NAME)
                     .record(begun.elapsed().as_secs_f64());
                 match outcome {
-                    CommitOutcome::Committed => return Ok(replies),
+                    CommitOutcome::Committed => {
+                        if wrote_messages {
+                            shared.connection.database().outbox().raise();
+                        }
+                        return Ok(replies);
+                    }
                     CommitOutcome::Unknown => return Err(Spoiled::All(Fault::OutcomeUnknown)),
                     CommitOutcome::Aborted(error) => error,
                 }

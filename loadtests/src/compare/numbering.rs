@@ -13,6 +13,7 @@ use primetech_actors::counter::{Buyer, PlaceOrder, PlaceOrderError, Placed, Want
 use primetech_actors::database::Database;
 use primetech_actors::licence::CertificateSigner;
 use primetech_actors::order::ReturnPages;
+use primetech_actors::runtime::Runtime;
 use primetech_actors::session::{SessionSettings, TokenSecret};
 use primetech_actors::system::{ActorSettings, Actors};
 use primetech_actors::tenancy::Resolution;
@@ -46,11 +47,10 @@ fn start_actors(installation: &Installation) -> Result<Actors, Failure> {
     let settings = ActorSettings {
         session: SessionSettings { secret: TokenSecret::new(config.session_secret), hashes_at_once: 1 },
         signer: Arc::new(CertificateSigner::new(config.licence_signing_keys)?),
-        shards: threads,
-        limits: BatchLimits::default(),
     };
     let database = Database::connect_lazy(&config.database_url, CONNECTIONS)?;
-    Ok(Actors::start(database, Arc::new(SystemClock), settings)?)
+    let runtime = Runtime::start(database, Arc::new(SystemClock), threads, BatchLimits::default());
+    Ok(Actors::start(&runtime, settings)?)
 }
 
 /// Orders placed a second.

@@ -14,7 +14,7 @@ use primetech::config::Config;
 use primetech::error::{ApiError, Code};
 use primetech::input::{Input, rules};
 use primetech::layers::permission::CurrentTenant;
-use primetech::routes::{self, Access, Endpoint};
+use primetech::routes::Endpoint;
 use primetech_actors::fault::Fault;
 use primetech_actors::identifiers::LicenceKey;
 use primetech_actors::licence::{ActivateError, Activated, ActivationView, Claims};
@@ -33,10 +33,10 @@ const PATH: &str = "/api/licences/activate";
 const MARK: f64 = 1.3;
 
 pub async fn compare(installation: &Installation, rounds: Rounds) -> Result<Vec<Line>, Failure> {
-    let batched = InProcess::start(installation.owned()?.config()?, routes::endpoints())?;
-    let endpoints =
-        routes::endpoints().into_iter().filter(|endpoint| endpoint.path != PATH).chain([unbatched()]);
-    let plain = InProcess::start(installation.owned()?.config()?, endpoints.collect())?;
+    let batched = InProcess::start(installation.owned()?.config()?, |endpoints| endpoints)?;
+    let plain = InProcess::start(installation.owned()?.config()?, |endpoints| {
+        endpoints.into_iter().filter(|endpoint| endpoint.path != PATH).chain([unbatched()]).collect()
+    })?;
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..rounds.count {
         with.push(round(installation, batched.address, rounds).await?);
@@ -79,12 +79,12 @@ struct InProcess {
 }
 
 impl InProcess {
-    fn start(config: Config, endpoints: Vec<Endpoint>) -> Result<Self, Failure> {
+    fn start(config: Config, adjust_endpoints: fn(Vec<Endpoint>) -> Vec<Endpoint>) -> Result<Self, Failure> {
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new().name("application".to_owned()).spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let mut options = Options { endpoints, ..Options::default() };
+                let mut options = Options { adjust_endpoints, ..Options::default() };
                 options.limits.shutdown_notice = Duration::ZERO;
                 let application = Application::build(config, options).map_err(|error| error.to_string())?;
                 tell.send(application.address()).map_err(|error| error.to_string())?;
@@ -107,7 +107,7 @@ impl InProcess {
 }
 
 fn unbatched() -> Endpoint {
-    Endpoint::post(PATH, Access::Public, || web::to(activate))
+    Endpoint::post(PATH, activate)
 }
 
 #[derive(sqlx::FromRow)]

@@ -72,12 +72,13 @@ async fn read(storage: &Storage, key: &str, clock: &SharedClock) -> Vec<Check> {
         Ok(answer) => checks.push(Check::fault(
             STORE,
             format!("a signed address does not read the object: status {}", answer.status),
-            "let the key's policy allow s3:GetObject, and see that nothing before the store changes the host or path",
+            "let the key's policy allow s3:GetObject, and see that nothing before the store changes the host or path: \
+             what is signed is the host of S3_PUBLIC_ENDPOINT, or of S3_ENDPOINT where that is not set",
         )),
         Err(reason) => checks.push(Check::fault(
             STORE,
             format!("a signed address cannot be reached: {reason}"),
-            "S3_ENDPOINT must be an address that customers can reach too",
+            "S3_ENDPOINT, or S3_PUBLIC_ENDPOINT where it is set, must be an address that customers can reach",
         )),
     }
     let unsigned = signed.split('?').next().unwrap_or(&signed);

@@ -20,7 +20,7 @@ use super::delivery::deliver_in_background;
 use super::endpoints;
 use super::ids::random_id;
 use super::mode::ApiMode;
-use super::model::{Answer, KeptAnswer};
+use super::model::{Answer, SavedAnswer};
 use super::params::Params;
 use super::render::{self, EventCause};
 use super::state::KeyState;
@@ -178,7 +178,7 @@ fn get(core: &Core, request: &ApiRequest, request_id: String, work: Work) -> Api
 struct KeyHold<'a> {
     core: &'a Core,
     key: &'a str,
-    answer: Option<KeptAnswer>,
+    answer: Option<SavedAnswer>,
 }
 
 impl Drop for KeyHold<'_> {
@@ -236,12 +236,12 @@ async fn post(core: Arc<Core>, request: ApiRequest, request_id: String, work: Wo
         }
     };
     if let (Some(hold), Some(answer)) = (&mut hold, kept) {
-        hold.answer = Some(KeptAnswer { key: hold.key.to_owned(), fingerprint, at: core.now(), answer });
+        hold.answer = Some(SavedAnswer { key: hold.key.to_owned(), fingerprint, at: core.now(), answer });
     }
     answered
 }
 
-fn replay(core: &Core, kept: &KeptAnswer, request_id: String) -> ApiAnswer {
+fn replay(core: &Core, kept: &SavedAnswer, request_id: String) -> ApiAnswer {
     let (status, body, should_retry) = match &kept.answer {
         Answer::Body { status, body } => (*status, body.clone(), (*status >= 500).then_some(false)),
         Answer::CreatedSession(id) => match core.state().session(id) {

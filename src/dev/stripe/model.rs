@@ -139,7 +139,7 @@ pub(super) enum Delivery {
 
 /// What was answered under an idempotency key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct KeptAnswer {
+pub(super) struct SavedAnswer {
     pub(super) key: String,
     pub(super) fingerprint: [u8; 32],
     pub(super) at: i64,

@@ -1,73 +1,61 @@
-//! What the stand-in knows of currencies: how many decimals they show, and the least and most Stripe charges in them.
+//! What the stand-in says of money, and which amounts it refuses: those that Stripe refuses, by the product's one table
+//! of currencies. Stripe writes codes in lower case.
 
-/// Currencies whose minor unit is the whole one. Source: Stripe, "Zero-decimal currencies".
-const ZERO_DECIMAL: [&str; 16] = [
-    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof",
-    "xpf",
-];
-const THREE_DECIMAL: [&str; 5] = ["bhd", "jod", "kwd", "omr", "tnd"];
+use primetech_actors::money::{self, AmountFault, Currency};
 
-/// The least amount Stripe charges, in minor units. Source: Stripe, "Minimum and maximum charge amounts".
-/// A currency that is not listed has no minimum of its own here.
-const MINIMUM: [(&str, i64); 24] = [
-    ("usd", 50),
-    ("aed", 200),
-    ("aud", 50),
-    ("bgn", 100),
-    ("brl", 50),
-    ("cad", 50),
-    ("chf", 50),
-    ("czk", 1500),
-    ("dkk", 250),
-    ("eur", 50),
-    ("gbp", 30),
-    ("hkd", 400),
-    ("huf", 17500),
-    ("inr", 50),
-    ("jpy", 50),
-    ("mxn", 1000),
-    ("myr", 200),
-    ("nok", 300),
-    ("nzd", 50),
-    ("pln", 200),
-    ("ron", 200),
-    ("sek", 300),
-    ("sgd", 50),
-    ("thb", 1000),
-];
+use super::api_error::ApiError;
 
-/// Eight digits, save for currencies whose unit is worth little. Source: as for [`MINIMUM`].
-const MAXIMUM_DEFAULT: i64 = 99_999_999;
-const MAXIMUM: [(&str, i64); 6] = [
-    ("cop", 9_999_999_999),
-    ("huf", 9_999_999_999),
-    ("idr", 999_999_999_999),
-    ("inr", 999_999_999),
-    ("jpy", 9_999_999_999),
-    ("lbp", 999_999_999_999),
-];
+/// The currency of a code as a client wrote it, which Stripe reads without regard to case.
+pub(super) fn currency(param: &str, code: &str) -> Result<&'static Currency, ApiError> {
+    money::find(&code.to_ascii_uppercase()).ok_or_else(|| {
+        let known: Vec<String> = money::all().iter().map(|one| one.code().to_ascii_lowercase()).collect();
+        let code: String = code.chars().take(20).collect();
+        let message = format!(
+            "Invalid currency: {code}. Stripe currently supports these currencies: {}",
+            known.join(", ")
+        );
+        ApiError::bare_parameter(param, message)
+    })
+}
 
-pub(super) fn decimals(currency: &str) -> u32 {
-    if ZERO_DECIMAL.contains(&currency) {
-        0
-    } else if THREE_DECIMAL.contains(&currency) {
-        3
-    } else {
-        2
+/// Refuses the price of a line that is not a multiple of its currency's step. Which error Stripe answers with is not
+/// documented; that it takes no such amount is.
+pub(super) fn check_step(param: &str, amount: i64, currency: &'static Currency) -> Result<(), ApiError> {
+    if amount % currency.step() == 0 {
+        return Ok(());
     }
+    let message = format!(
+        "Invalid integer: {amount}. Amounts in {} must be evenly divisible by {}.",
+        currency.code().to_ascii_lowercase(),
+        currency.step()
+    );
+    Err(ApiError::parameter(param, "parameter_invalid_integer", message))
 }
 
-pub(super) fn minimum_charge(currency: &str) -> i64 {
-    MINIMUM.iter().find(|(code, _)| *code == currency).map_or(0, |(_, amount)| *amount)
-}
-
-pub(super) fn maximum_charge(currency: &str) -> i64 {
-    MAXIMUM.iter().find(|(code, _)| *code == currency).map_or(MAXIMUM_DEFAULT, |(_, amount)| *amount)
+/// Refuses a total that is more than can be charged, or less and not 0: an order that costs nothing needs no payment.
+pub(super) fn check_total(total: i64, currency: &'static Currency) -> Result<(), ApiError> {
+    let code = currency.code().to_ascii_lowercase();
+    match currency.check_total(total) {
+        Err(AmountFault::TooLarge(_)) => {
+            let most = format_amount(currency.maximum(), &code);
+            let message = format!("The Checkout Session's total amount due must be no more than {most}.");
+            Err(ApiError::parameter("line_items", "amount_too_large", message))
+        }
+        Err(AmountFault::TooSmall(_)) => {
+            let least = format_amount(currency.minimum(), &code);
+            let message = format!("The Checkout Session's total amount due must add up to at least {least}.");
+            Err(ApiError::parameter("line_items", "amount_too_small", message))
+        }
+        // The lines were checked, and a sum of multiples is one.
+        Ok(()) | Err(AmountFault::OffStep(_) | AmountFault::Negative | AmountFault::UnknownCurrency) => {
+            Ok(())
+        }
+    }
 }
 
 /// `1234567` of `usd` as `$12,345.67 USD`, of `jpy` as `¥1,234,567 JPY`.
 pub(super) fn format_amount(amount: i64, currency: &str) -> String {
-    let decimals = decimals(currency) as usize;
+    let decimals = usize::from(money::decimals(&currency.to_ascii_uppercase()));
     let digits = format!("{:0>width$}", amount.unsigned_abs(), width = decimals + 1);
     let (whole, fraction) = digits.split_at(digits.len() - decimals);
     let mut grouped = String::new();
@@ -100,6 +88,7 @@ mod tests {
         assert_eq!(format_amount(5, "eur"), "€0.05 EUR");
         assert_eq!(format_amount(1_234_567, "jpy"), "¥1,234,567 JPY");
         assert_eq!(format_amount(0, "jpy"), "¥0 JPY");
+        assert_eq!(format_amount(500, "ugx"), "5.00 UGX");
         assert_eq!(format_amount(1_500, "kwd"), "1.500 KWD");
         assert_eq!(format_amount(-100_000, "pln"), "-1,000.00 PLN");
     }

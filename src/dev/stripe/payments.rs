@@ -12,7 +12,7 @@ use super::model::{
     Dispute, DisputeStatus, Payment, PaymentMethod, PaymentState, PaymentStatus, Refund, Session,
     SessionStatus,
 };
-use super::money::format_amount;
+use super::money::{self, check_step, format_amount};
 use super::render::{self, EventCause};
 use super::state::State;
 use super::{render_payment, sessions};
@@ -238,6 +238,9 @@ pub(super) fn refund(
     if amount < 1 {
         let message = "This value must be greater than or equal to 1.";
         return Err(ApiError::parameter("amount", "parameter_invalid_integer", message));
+    }
+    if let Some(amount) = new.amount {
+        check_step("amount", amount, money::currency("currency", &payment.currency)?)?;
     }
     if amount > left {
         let message = format!(

@@ -1,12 +1,13 @@
 //! Makes, expires and checks Checkout Sessions, within the limits that Stripe documents.
 
+use primetech_actors::money::Currency;
 use url::Url;
 
 use super::api_error::ApiError;
 use super::core::Core;
 use super::ids::random_id;
 use super::model::{Line, PaymentStatus, Session, SessionStatus};
-use super::money::{format_amount, maximum_charge, minimum_charge};
+use super::money::{self, check_step, check_total};
 use super::params::{Params, Scope};
 use super::render::{self, EventCause};
 use super::state::State;
@@ -45,7 +46,7 @@ pub(super) fn new_session(params: &Params, now: i64) -> Result<Session, ApiError
     require_value(&root, "mode", &["payment"], true)?;
     require_value(&root, "ui_mode", &["hosted_page", "hosted"], false)?;
     let (lines, currency) = lines(&root)?;
-    let amount_total = total(&lines, &currency)?;
+    let amount_total = total(&lines, currency)?;
     let payment_intent = root.object("payment_intent_data")?;
     payment_intent.allow_only(&["description", "metadata", "receipt_email"])?;
     let client_reference_id = root.text("client_reference_id")?.map(str::to_owned);
@@ -59,7 +60,7 @@ pub(super) fn new_session(params: &Params, now: i64) -> Result<Session, ApiError
         id: random_id("cs_test_a1", 56)?,
         created: now,
         expires_at: expiry(&root, now)?,
-        currency,
+        currency: currency.code().to_ascii_lowercase(),
         lines,
         amount_total,
         success_url,
@@ -92,7 +93,7 @@ fn require_value(root: &Scope<'_>, key: &str, allowed: &[&str], required: bool) 
     }
 }
 
-fn lines(root: &Scope<'_>) -> Result<(Vec<Line>, String), ApiError> {
+fn lines(root: &Scope<'_>) -> Result<(Vec<Line>, &'static Currency), ApiError> {
     let items = root.objects("line_items")?;
     if items.is_empty() {
         return Err(ApiError::missing_parameter("line_items"));
@@ -102,13 +103,16 @@ fn lines(root: &Scope<'_>) -> Result<(Vec<Line>, String), ApiError> {
         return Err(ApiError::bare_parameter("line_items", message));
     }
     let mut lines = Vec::with_capacity(items.len());
-    let mut shared_currency: Option<String> = None;
+    let mut shared_currency: Option<&'static Currency> = None;
     for item in &items {
         let (line, currency) = line(item)?;
-        match &shared_currency {
-            Some(shared) if *shared != currency => {
-                let message =
-                    format!("All line items must have the same currency; got {shared} and {currency}.");
+        match shared_currency {
+            Some(shared) if shared != currency => {
+                let message = format!(
+                    "All line items must have the same currency; got {} and {}.",
+                    shared.code().to_ascii_lowercase(),
+                    currency.code().to_ascii_lowercase()
+                );
                 return Err(ApiError::bare_parameter(item.name_of("price_data"), message));
             }
             Some(_) => {}
@@ -119,22 +123,19 @@ fn lines(root: &Scope<'_>) -> Result<(Vec<Line>, String), ApiError> {
     shared_currency.map(|currency| (lines, currency)).ok_or_else(|| ApiError::missing_parameter("line_items"))
 }
 
-fn line(item: &Scope<'_>) -> Result<(Line, String), ApiError> {
+fn line(item: &Scope<'_>) -> Result<(Line, &'static Currency), ApiError> {
     item.allow_only(&["price_data", "quantity", "metadata"])?;
     if !item.has("price_data") {
         return Err(ApiError::missing_parameter(&item.name_of("price_data")));
     }
     let price = item.object("price_data")?;
     price.allow_only(&["currency", "product_data", "tax_behavior", "unit_amount"])?;
-    let currency = price.required_text("currency")?.to_ascii_lowercase();
-    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_lowercase()) {
-        let message = format!("Invalid currency: {}", currency.chars().take(20).collect::<String>());
-        return Err(ApiError::bare_parameter(price.name_of("currency"), message));
-    }
+    let currency = money::currency(&price.name_of("currency"), price.required_text("currency")?)?;
     let unit_amount = price
         .integer("unit_amount")?
         .ok_or_else(|| ApiError::missing_parameter(&price.name_of("unit_amount")))?;
     at_least(&price, "unit_amount", unit_amount, 0)?;
+    check_step(&price.name_of("unit_amount"), unit_amount, currency)?;
     let product = price.object("product_data")?;
     product.allow_only(&["description", "images", "metadata", "name", "tax_code", "unit_label"])?;
     let name = product.required_text("name")?;
@@ -161,28 +162,13 @@ fn at_least(scope: &Scope<'_>, key: &str, value: i64, least: i64) -> Result<(), 
     Err(ApiError::parameter(scope.name_of(key), "parameter_invalid_integer", message))
 }
 
-fn total(lines: &[Line], currency: &str) -> Result<i64, ApiError> {
-    let maximum = maximum_charge(currency);
+fn total(lines: &[Line], currency: &'static Currency) -> Result<i64, ApiError> {
     let mut total = 0_i64;
     for line in lines {
-        let amount = line.unit_amount.checked_mul(line.quantity);
-        total = amount.and_then(|amount| total.checked_add(amount)).unwrap_or(i64::MAX);
-        if total > maximum {
-            let message = format!(
-                "The Checkout Session's total amount due must be no more than {}.",
-                format_amount(maximum, currency)
-            );
-            return Err(ApiError::parameter("line_items", "amount_too_large", message));
-        }
+        // Prices and quantities are not negative: what does not fit is too large for any currency.
+        total = total.saturating_add(line.unit_amount.saturating_mul(line.quantity));
     }
-    // An order that costs nothing needs no payment, and so has no least amount.
-    if total > 0 && total < minimum_charge(currency) {
-        let message = format!(
-            "The Checkout Session's total amount due must add up to at least {}.",
-            format_amount(minimum_charge(currency), currency)
-        );
-        return Err(ApiError::parameter("line_items", "amount_too_small", message));
-    }
+    check_total(total, currency)?;
     Ok(total)
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Delivery, Event, KeptAnswer, Payment, Session, SessionStatus};
+use super::model::{Delivery, Event, Payment, SavedAnswer, Session, SessionStatus};
 
 /// Beyond these the oldest rows are forgotten: a load test must not eat the machine's memory.
 const MAX_SESSIONS: usize = 500_000;
@@ -66,7 +66,7 @@ pub(super) enum Record {
     Session(Box<Session>),
     Payment(Box<Payment>),
     Event(Event),
-    Answer(KeptAnswer),
+    Answer(SavedAnswer),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -82,7 +82,7 @@ enum Dirty {
 pub(super) enum KeyState {
     /// The key is now held by this request, until [`State::release_key`].
     Held,
-    Kept(KeptAnswer),
+    Kept(SavedAnswer),
     OtherParameters,
     InUse,
 }
@@ -92,7 +92,7 @@ pub(super) struct State {
     sessions: Table<Session>,
     payments: Table<Payment>,
     events: Table<Event>,
-    answers: Table<KeptAnswer>,
+    answers: Table<SavedAnswer>,
     intent_by_charge: HashMap<String, String>,
     intent_by_refund: HashMap<String, String>,
     /// Open sessions by the second at which they expire.
@@ -233,7 +233,7 @@ impl State {
     }
 
     /// Ends the hold of [`State::take_key`]; an answer to keep is given to later requests with the key.
-    pub(super) fn release_key(&mut self, key: &str, answer: Option<KeptAnswer>) {
+    pub(super) fn release_key(&mut self, key: &str, answer: Option<SavedAnswer>) {
         self.keys_in_use.remove(key);
         if let Some(answer) = answer {
             self.dirty.push(Dirty::Answer(key.to_owned()));

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
+use futures_util::future::LocalBoxFuture;
 use lettre::Address;
 use primetech_actors::outbox::{Delivery, DeliveryError, Destination};
 use primetech_actors::session::TokenSecret;
 use primetech_actors::system::Actors;
+use primetech_bookings::{BookingNotice, CustomerMail};
 use uuid::Uuid;
 
 use super::transport::{MailerError, Transport};
@@ -60,5 +62,18 @@ impl Destination for Mailer {
             Some((recipient, letter)) => self.send(delivery.id, recipient, &letter).await,
             None => Ok(()),
         }
+    }
+}
+
+impl CustomerMail for Mailer {
+    fn booking_changed(
+        &self,
+        delivery: Delivery,
+        notice: BookingNotice,
+    ) -> LocalBoxFuture<'_, Result<(), DeliveryError>> {
+        Box::pin(async move {
+            let (recipient, letter) = self.desk.booking(&delivery, &notice).await?;
+            self.send(delivery.id, recipient, &letter).await
+        })
     }
 }

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use primetech_actors::ask::ask;
-use primetech_actors::booking::{BookingNotice, BookingStatus, FindBookingNotice};
 use primetech_actors::fault::Fault;
 use primetech_actors::licence::LicencesOfOrder;
 use primetech_actors::order::{GetOrder, OrderRef};
 use primetech_actors::outbox::{Delivery, DeliveryError};
 use primetech_actors::session::{FindUser, MailTokenKind, TokenSecret, User};
 use primetech_actors::system::Actors;
+use primetech_bookings::{BookingNotice, BookingStatus};
 use serde_json::Value;
 use url::form_urlencoded;
 use uuid::Uuid;
@@ -45,9 +45,6 @@ impl Desk {
         delivery: &Delivery,
     ) -> Result<Option<(Recipient, Letter)>, DeliveryError> {
         let shop = self.actors.tenants.name_of(&delivery.scope).await.map_err(temporary)?;
-        if delivery.topic == "mail.booking" {
-            return self.booking(delivery, shop).await.map(Some);
-        }
         let Some(user) = self.user(delivery).await? else { return Ok(None) };
         let letter = match delivery.topic.as_str() {
             "mail.verify-email" => Letter {
@@ -126,18 +123,20 @@ impl Desk {
         Ok(Letter { subject: format!("{shop}: receipt {receipt}"), text, link: None, event: None, shop })
     }
 
-    async fn booking(&self, delivery: &Delivery, shop: String) -> Result<(Recipient, Letter), DeliveryError> {
-        let event_id = id(&delivery.payload, "eventId").ok_or_else(|| malformed("eventId"))?;
-        let notice = FindBookingNotice { scope: delivery.scope, event_id };
-        let notice = ask(self.actors.bookings.of(&delivery.scope), notice).await.map_err(temporary)?;
-        let notice = notice.ok_or_else(|| malformed("eventId"))?;
+    /// The letter about one event of a booking, and whom it goes to.
+    pub(super) async fn booking(
+        &self,
+        delivery: &Delivery,
+        notice: &BookingNotice,
+    ) -> Result<(Recipient, Letter), DeliveryError> {
+        let shop = self.actors.tenants.name_of(&delivery.scope).await.map_err(temporary)?;
         let booking = &notice.booking;
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("bkgRef", booking.bkg_ref.as_str())
             .append_pair("email", &booking.email)
             .finish();
         let link = format!("{}?{query}", self.config.front_end_url("bookings/track"));
-        let mut text = vec![greeting(Some(&booking.name)), what_happened(&notice)];
+        let mut text = vec![greeting(Some(&booking.name)), what_happened(notice)];
         text.extend(notice.note.as_ref().map(|note| format!("{shop} writes:\n{note}")));
         let mut facts = vec![format!("Service: {}", notice.service_name)];
         facts
@@ -148,7 +147,7 @@ impl Desk {
             subject: format!("{shop}: booking {} {}", booking.bkg_ref, in_words(notice.to)),
             text,
             link: Some(("See the booking", link)),
-            event: calendar_event(&notice, &shop, self.config.mail.from.email.as_ref(), delivery),
+            event: calendar_event(notice, &shop, self.config.mail.from.email.as_ref(), delivery),
             shop,
         };
         let recipient = Recipient { name: Some(booking.name.clone()), email: booking.email.clone() };

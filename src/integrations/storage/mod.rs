@@ -22,6 +22,7 @@ use aws_smithy_http_client::tls;
 use primetech_actors::stored_file::StoredFile;
 use secrecy::ExposeSecret;
 use tokio::io::AsyncRead;
+use url::Url;
 
 use crate::config::StorageConfig;
 
@@ -58,6 +59,8 @@ pub enum StorageError {
 #[derive(Clone)]
 pub struct Storage {
     client: Client,
+    /// Makes URLs for customers and sends nothing: a signature holds for one host.
+    signer: Client,
     bucket: String,
     patience: Patience,
     /// When the store was last not reached.
@@ -81,7 +84,7 @@ impl Storage {
             Patience::Request => (timeouts(1, 2, 3), 2),
             Patience::Transfer => (timeouts(5, 120, 600), 5),
         };
-        let mut builder = aws_sdk_s3::Config::builder()
+        let usual = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(config.region.clone()))
             .credentials_provider(credentials)
@@ -91,12 +94,22 @@ impl Storage {
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .http_client(http);
-        if let Some(endpoint) = &config.endpoint {
-            // Other stores rarely have a host for each bucket.
-            builder = builder.endpoint_url(endpoint.as_str().trim_end_matches('/')).force_path_style(true);
-        }
-        let client = Client::from_conf(builder.build());
-        Self { client, bucket: config.bucket.clone(), patience, failed: Arc::default() }
+        let client_of = |endpoint: Option<&Url>| {
+            let builder = match endpoint {
+                // Other stores rarely have a host for each bucket.
+                Some(endpoint) => {
+                    usual.clone().endpoint_url(endpoint.as_str().trim_end_matches('/')).force_path_style(true)
+                }
+                None => usual.clone(),
+            };
+            Client::from_conf(builder.build())
+        };
+        let client = client_of(config.endpoint.as_ref());
+        let signer = match &config.public_endpoint {
+            Some(public) => client_of(Some(public)),
+            None => client.clone(),
+        };
+        Self { client, signer, bucket: config.bucket.clone(), patience, failed: Arc::default() }
     }
 
     /// Where new files go.

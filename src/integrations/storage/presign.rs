@@ -48,7 +48,7 @@ impl Storage {
         terms: Terms,
     ) -> Result<SignedUrl, StorageError> {
         let request = self
-            .client
+            .signer
             .get_object()
             .bucket(&file.bucket)
             .key(&file.object_key)
@@ -59,7 +59,7 @@ impl Storage {
 
     /// A URL to put a file of any sort in this installation's bucket with.
     pub async fn presign_upload(&self, key: &str, terms: Terms) -> Result<SignedUrl, StorageError> {
-        let request = self.client.put_object().bucket(&self.bucket).key(key);
+        let request = self.signer.put_object().bucket(&self.bucket).key(key);
         let request = request.content_type("application/octet-stream");
         terms.signed(request.presigned(terms.config()?).await)
     }

@@ -51,11 +51,11 @@ impl Storage {
         Ok(())
     }
 
-    /// An address that reads the object, for a minute.
+    /// An address that reads the object, for a minute, as customers get them.
     pub async fn sign_probe(&self, key: &str) -> Result<String, ProbeError> {
         let validity = PresigningConfig::expires_in(Duration::from_secs(60))
             .map_err(|_| ProbeError { status: None, code: None })?;
-        let signed = self.client.get_object().bucket(&self.bucket).key(key).presigned(validity).await?;
+        let signed = self.signer.get_object().bucket(&self.bucket).key(key).presigned(validity).await?;
         Ok(signed.uri().to_owned())
     }
 

@@ -15,12 +15,11 @@ use crate::input::{Input, rules};
 use crate::integrations::storage::{Terms, USUAL_TTL};
 use crate::layers::permission::SignedIn;
 use crate::openapi::{Doc, schemas};
+use crate::routes::Endpoint;
 use crate::routes::storage::release_url;
-use crate::routes::{Access, Endpoint};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/account/downloads/{releaseId}/signed-url", Access::Session, || web::to(handle))
-        .documented(doc)
+    Endpoint::post("/api/account/downloads/{releaseId}/signed-url", handle).documented(doc)
 }
 
 fn doc() -> Doc {

@@ -34,6 +34,11 @@ impl<'a> FailedLogins<'a> {
         self.judge(self.state.http.rate_limiter.take(Bucket::LoginFailures, &self.account).await)
     }
 
+    /// Clears the account: its owner has shown to be there, by other means than the password.
+    pub async fn forget(&self) {
+        self.state.http.rate_limiter.forget(Bucket::LoginFailures, &self.account).await;
+    }
+
     fn judge(&self, standing: Option<Standing>) -> Result<(), ApiError> {
         let Some(standing) = standing else { return Ok(()) };
         self.standings.note(standing);

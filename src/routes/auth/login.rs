@@ -10,20 +10,21 @@ use super::{UserAnswer, signed_in};
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
+use crate::layers::cookies::SessionTokens;
 use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::layers::rate_limit::Standings;
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/auth/login", Access::Public, || web::to(handle)).documented(doc)
+    Endpoint::post("/api/auth/login", handle).documented(doc)
 }
 
 fn doc() -> Doc {
     Doc::new("Sign in")
         .about("An unknown address is answered as a wrong password is, and as slowly. After some failures every login \
-             to the account is refused for a while, the right one too.")
+             to the account is refused for a while, the right one too. The session that the request came with ends.")
         .body::<LoginBody>()
         .answers::<UserAnswer>(200, "The user, signed in.")
         .with_cookie()
@@ -45,6 +46,7 @@ async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
     standings: Standings,
+    tokens: SessionTokens,
     request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
@@ -54,8 +56,13 @@ async fn handle(
     let (email, password) = input.finish((email, password))?;
     let failures = FailedLogins::of(&state, &standings, &tenant, &email);
     failures.check().await?;
-    let login =
-        Login { scope: tenant.scope(), email: email.clone(), password, request_id: request_id.audited() };
+    let login = Login {
+        scope: tenant.scope(),
+        email: email.clone(),
+        password,
+        replaces: tokens.into_inner(),
+        request_id: request_id.audited(),
+    };
     let logged_in = match ask(&state.actors.session, login).await {
         Ok(logged_in) => logged_in,
         Err(LoginError::InvalidCredentials) => {
@@ -66,12 +73,9 @@ async fn handle(
     };
     if let Err(refusal) = failures.check().await {
         // Guesses that were made meanwhile used up what was left. The session is known to nobody; it ends here.
-        let token = logged_in.token.expose().to_owned();
-        ask(
-            &state.actors.session,
-            Logout { scope: tenant.scope(), token: token.into(), request_id: request_id.audited() },
-        )
-        .await?;
+        let tokens = vec![logged_in.token.expose().into()];
+        let logout = Logout { scope: tenant.scope(), tokens, request_id: request_id.audited() };
+        ask(&state.actors.session, logout).await?;
         return Err(refusal);
     }
     Ok(signed_in(&state, HttpResponse::Ok(), logged_in))

@@ -6,18 +6,16 @@ use primetech_actors::session::Logout;
 
 use crate::app::State;
 use crate::error::ApiError;
-use crate::layers::cookies::SessionCookie;
+use crate::layers::cookies::SessionTokens;
 use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
 use crate::rate_limits::Bucket;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
     // Nothing can be guessed by signing out, and nobody may be kept from it.
-    Endpoint::post("/api/auth/logout", Access::Public, || web::to(handle))
-        .counted_in(Bucket::Other)
-        .documented(doc)
+    Endpoint::post("/api/auth/logout", handle).counted_in(Bucket::Other).documented(doc)
 }
 
 fn doc() -> Doc {
@@ -30,15 +28,11 @@ fn doc() -> Doc {
 async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
-    SessionCookie(token): SessionCookie,
+    tokens: SessionTokens,
     request_id: RequestId,
 ) -> Result<HttpResponse, ApiError> {
-    if let Some(token) = token {
-        ask(
-            &state.actors.session,
-            Logout { scope: tenant.scope(), token: token.into(), request_id: request_id.audited() },
-        )
-        .await?;
-    }
+    let logout =
+        Logout { scope: tenant.scope(), tokens: tokens.into_inner(), request_id: request_id.audited() };
+    ask(&state.actors.session, logout).await?;
     Ok(HttpResponse::NoContent().cookie(state.config.cookies.no_session()).finish())
 }

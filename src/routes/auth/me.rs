@@ -1,6 +1,6 @@
 //! `GET /api/auth/me`
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use primetech_actors::session::User;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,13 +10,11 @@ use crate::error::ApiError;
 use crate::layers::permission::{CurrentTenant, SignedIn};
 use crate::openapi::Doc;
 use crate::rate_limits::Bucket;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
     // Front ends ask on every page.
-    Endpoint::get("/api/auth/me", Access::Session, || web::to(handle))
-        .counted_in(Bucket::Other)
-        .documented(doc)
+    Endpoint::get("/api/auth/me", handle).counted_in(Bucket::Other).documented(doc)
 }
 
 fn doc() -> Doc {

@@ -6,6 +6,7 @@ pub mod logout;
 pub mod me;
 pub mod register;
 pub mod request_password_reset;
+pub mod resend_verification;
 pub mod reset_password;
 pub mod verify_email;
 

@@ -9,18 +9,22 @@ use super::{UserAnswer, refuse_weak, signed_in};
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
+use crate::layers::cookies::SessionTokens;
 use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/auth/register", Access::Public, || web::to(handle)).documented(doc)
+    Endpoint::post("/api/auth/register", handle).documented(doc)
 }
 
 fn doc() -> Doc {
     Doc::new("Open an account, and sign in")
-        .about("The address is folded to lower case and unique in the shop. A mail to verify it is sent.")
+        .about(
+            "The address is folded to lower case and unique in the shop. A mail to verify it is sent. The \
+             session that the request came with ends.",
+        )
         .body::<RegisterBody>()
         .answers::<UserAnswer>(201, "The new user, signed in.")
         .with_cookie()
@@ -43,6 +47,7 @@ struct RegisterBody {
 async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
+    tokens: SessionTokens,
     request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
@@ -52,7 +57,14 @@ async fn handle(
     let name = body.optional("name", rules::text(1..=120));
     refuse_weak(&mut input, password.get(), email.get().map(String::as_str));
     let (email, password, name) = input.finish((email, password, name))?;
-    let message = Register { scope: tenant.scope(), email, password, name, request_id: request_id.audited() };
+    let message = Register {
+        scope: tenant.scope(),
+        email,
+        password,
+        name,
+        replaces: tokens.into_inner(),
+        request_id: request_id.audited(),
+    };
     let registered = ask(&state.actors.session, message).await?;
     Ok(signed_in(&state, HttpResponse::Created(), registered))
 }

@@ -12,10 +12,10 @@ use crate::input::{Input, rules};
 use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/auth/request-password-reset", Access::Public, || web::to(handle)).documented(doc)
+    Endpoint::post("/api/auth/request-password-reset", handle).documented(doc)
 }
 
 fn doc() -> Doc {
@@ -27,7 +27,7 @@ fn doc() -> Doc {
 
 /// Says nothing.
 #[derive(Serialize, ToSchema)]
-struct RequestedAnswer {}
+pub(super) struct RequestedAnswer {}
 
 /// What is sent.
 #[derive(ToSchema)]

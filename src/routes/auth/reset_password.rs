@@ -5,22 +5,24 @@ use primetech_actors::ask::ask;
 use primetech_actors::session::ResetPassword;
 use utoipa::ToSchema;
 
+use super::failed_logins::FailedLogins;
 use super::refuse_weak;
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
 use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
+use crate::layers::rate_limit::Standings;
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/auth/reset-password", Access::Public, || web::to(handle)).documented(doc)
+    Endpoint::post("/api/auth/reset-password", handle).documented(doc)
 }
 
 fn doc() -> Doc {
     Doc::new("Set a new password")
-        .about("Ends every session of the user. The token is the one of the mailed link: it works once, for an hour, until a newer one is mailed.")
+        .about("Ends every session of the user, clears its failed logins and confirms the address. The token is the one of the mailed link: it works once, for an hour, until a newer one is mailed.")
         .body::<ResetPasswordBody>()
         .answers_nothing(204, "The password is set.")
         .refuses(&[Code::INVALID_TOKEN])
@@ -40,6 +42,7 @@ struct ResetPasswordBody {
 async fn handle(
     state: web::Data<State>,
     CurrentTenant(tenant): CurrentTenant,
+    standings: Standings,
     request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
@@ -49,10 +52,8 @@ async fn handle(
     // Whose password it is shows only with the token: that it does not hold the address is seen to there.
     refuse_weak(&mut input, password.get(), None);
     let (token, password) = input.finish((token, password))?;
-    ask(
-        &state.actors.session,
-        ResetPassword { scope: tenant.scope(), token, password, request_id: request_id.audited() },
-    )
-    .await?;
+    let reset = ResetPassword { scope: tenant.scope(), token, password, request_id: request_id.audited() };
+    let user = ask(&state.actors.session, reset).await?;
+    FailedLogins::of(&state, &standings, &tenant, &user.email).forget().await;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -12,10 +12,10 @@ use crate::input::{Input, rules};
 use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/auth/verify-email", Access::Public, || web::to(handle)).documented(doc)
+    Endpoint::post("/api/auth/verify-email", handle).documented(doc)
 }
 
 fn doc() -> Doc {

@@ -8,9 +8,9 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, rt, web};
 use chrono::TimeDelta;
 use primetech_actors::ask::ask;
-use primetech_actors::counter::{Buyer, PlaceOrder, PlaceOrderError, Placed, WantedItem};
+use primetech_actors::counter::{Buyer, NotChargeable, PlaceOrder, PlaceOrderError, Placed, WantedItem};
 use primetech_actors::fault::Fault;
-use primetech_actors::idempotency::{HeldClaim, IdempotencyClaim, KeptAnswer, Refused};
+use primetech_actors::idempotency::{HeldClaim, IdempotencyClaim, Refused, SavedAnswer};
 use primetech_actors::order::{
     AbandonClaim, AttachCheckout, Attempt, BeginAttempt, CheckoutView, InvoiceView, OrderView, ReturnPages,
     SettleClaim,
@@ -22,13 +22,14 @@ use utoipa::ToSchema;
 
 use crate::app::State;
 use crate::error::{ApiError, Code};
+use crate::input::rules::WrittenUrl;
 use crate::input::{Field, Input, rules};
 use crate::integrations::stripe::{CheckoutLine, Failed, NewCheckoutSession};
 use crate::layers::facts::RequestId;
 use crate::layers::origin::may_return_to;
 use crate::layers::permission::{CurrentTenant, SignedIn};
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 use primetech_http::saved_answer::kept_answer;
 
 /// How long a customer may take to pay, from the beginning of an attempt. The provider allows 24 hours from its own now:
@@ -43,14 +44,16 @@ const LEAST_TIME_TO_PAY: TimeDelta = TimeDelta::minutes(40);
 const CLAIM_SECONDS: u32 = 60;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/checkout/start", Access::Session, || web::to(handle)).documented(doc)
+    Endpoint::post("/api/checkout/start", handle).documented(doc)
 }
 
 fn doc() -> Doc {
     Doc::new("Order, and get the page to pay on")
         .about(
             "The order and its invoice are written before the payment provider is asked, at the catalogue's prices. \
-             `successUrl` and `cancelUrl` lead to the shop's own hosts, its front end, or a site that the shop allows. \
+             `successUrl` and `cancelUrl` lead to the shop's own hosts, its front end, or a site that the shop allows; \
+             they are passed on as they are written, and `{CHECKOUT_SESSION_ID}` in them stands for the session's id. \
+             A total is 0, or lies within the limits of its currency (`GET /v1/currencies`); otherwise `items` is at fault. \
              After 502 the order stays `PENDING`, and the same Idempotency-Key tries the provider again on it. A known \
              key decides before catalogue and allowed sites, which may have changed since. `CONFLICT`: the order of the \
              key is paid already, and there is no page to pay it on.",
@@ -126,15 +129,16 @@ async fn handle(
         let quantity = item.integer("quantity", 1..=999);
         Field::all((sku, quantity))
     });
-    let success_url = body.optional("successUrl", rules::web_url);
-    let cancel_url = body.optional("cancelUrl", rules::web_url);
+    let success_url = body.optional("successUrl", rules::written_url);
+    let cancel_url = body.optional("cancelUrl", rules::written_url);
     refuse_repeated(&mut input, items.get());
     // Which sites are allowed may have changed since the key came first, so a known key decides before this. Beside other
     // faults it is told at once.
     let forbidden: Vec<&'static str> = [("successUrl", &success_url), ("cancelUrl", &cancel_url)]
         .into_iter()
         .filter(|(_, url)| {
-            url.get().and_then(Option::as_ref).is_some_and(|url| !may_return_to(&state.http, &tenant, url))
+            let leads_elsewhere = |written: &WrittenUrl| !may_return_to(&state.http, &tenant, &written.url);
+            url.get().and_then(Option::as_ref).is_some_and(leads_elsewhere)
         })
         .map(|(name, _)| name)
         .collect();
@@ -146,8 +150,8 @@ async fn handle(
         let owner = format!("user:{}", session.user.id);
         IdempotencyClaim { owner, key, request_hash }
     });
-    let page = |url: Option<url::Url>, default: &str| {
-        url.map_or_else(|| state.config.front_end_url(default), |url| url.to_string())
+    let page = |written: Option<WrittenUrl>, default: &str| {
+        written.map_or_else(|| state.config.front_end_url(default), |written| written.text)
     };
     let wanted = Wanted {
         items: items
@@ -207,7 +211,7 @@ async fn start(state: web::Data<State>, wanted: Wanted) -> Result<HttpResponse, 
     };
     let answer = Answer { order: &placed.order, invoice: &placed.invoice, checkout: &checkout };
     let body = serde_json::to_string(&answer).map_err(ApiError::internal)?;
-    let kept = placed.claim.map(|claim| (claim, KeptAnswer { status: 201, body: body.clone() }));
+    let kept = placed.claim.map(|claim| (claim, SavedAnswer { status: 201, body: body.clone() }));
     let attach =
         AttachCheckout { scope, order_id: placed.order.id, attempt: Some(attempt), checkout, answer: kept };
     if let Err(fault) = ask(state.actors.orders.of(&scope), attach).await {
@@ -317,7 +321,7 @@ async fn settle(
     state: &State,
     scope: TenantScope,
     claim: Option<HeldClaim>,
-    answer: Option<KeptAnswer>,
+    answer: Option<SavedAnswer>,
 ) -> Result<(), ApiError> {
     if let Some(claim) = claim {
         ask(state.actors.orders.of(&scope), SettleClaim { scope, claim, answer }).await?;
@@ -367,7 +371,7 @@ async fn refuse(
     Err(match error {
         PlaceOrderError::ProductNotFound { sku, claim } => {
             let refusal = ApiError::new(Code::PRODUCT_NOT_FOUND).meta("sku", sku);
-            let kept = KeptAnswer { status: StatusCode::NOT_FOUND.as_u16(), body: refusal.body(request_id) };
+            let kept = SavedAnswer { status: StatusCode::NOT_FOUND.as_u16(), body: refusal.body(request_id) };
             settle(state, scope, claim, Some(kept)).await?;
             refusal
         }
@@ -379,8 +383,14 @@ async fn refuse(
         PlaceOrderError::MixedCurrencies => {
             ApiError::new(Code::VALIDATION_ERROR).field("items", "must all be of one currency")
         }
-        PlaceOrderError::TotalTooLarge => {
-            ApiError::new(Code::VALIDATION_ERROR).field("items", "come to more than can be charged at once")
+        PlaceOrderError::NotChargeable(faults) => {
+            faults.iter().fold(ApiError::new(Code::VALIDATION_ERROR), |error, fault| {
+                let message = match fault {
+                    NotChargeable::Price { sku, fault } => format!("the price of {sku} {fault}"),
+                    NotChargeable::Total(fault) => format!("the total {fault}"),
+                };
+                error.field("items", message)
+            })
         }
         PlaceOrderError::Refused(Refused::Replay(answer)) => return kept_answer(answer),
         PlaceOrderError::Refused(Refused::InProgress) => ApiError::new(Code::IDEMPOTENCY_IN_PROGRESS),

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
+use primetech_http::layers::permission::Anyone;
 use serde_json::json;
 use utoipa_swagger_ui::{Config, SwaggerFile, serve};
 
 use crate::error::{ApiError, Code};
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub(super) const FOLDER: &str = "/docs/";
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/docs/{file}", Access::Public, || web::to(handle)).documented(|| {
+    Endpoint::get("/docs/{file}", handle).documented(|| {
         Doc::new("A file of that page")
             .path("file", "Its name.", json!({"type": "string", "example": "swagger-ui.css"}))
             .answers_raw(200, "The file.", "*/*", json!({"type": "string"}))
@@ -22,7 +23,7 @@ pub fn endpoint() -> Endpoint {
     })
 }
 
-async fn handle(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+async fn handle(_: Anyone, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let file = file(request.match_info().get("file").unwrap_or_default())?;
     let mut response = HttpResponse::Ok();
     response.content_type(file.content_type);

@@ -1,18 +1,15 @@
 //! `GET /openapi.json`
 
-use std::sync::OnceLock;
-
 use actix_web::{HttpResponse, web};
+use primetech_http::layers::permission::Anyone;
 use serde_json::json;
 
+use crate::app::State;
 use crate::openapi::{Doc, document};
-use crate::routes::{Access, Endpoint, endpoints};
-
-/// Made once: the table is the same for as long as the process lives.
-static DOCUMENT: OnceLock<String> = OnceLock::new();
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/openapi.json", Access::Public, || web::to(handle)).documented(|| {
+    Endpoint::get("/openapi.json", handle).documented(|| {
         Doc::new("This document").answers_raw(
             200,
             "OpenAPI 3.1.",
@@ -22,7 +19,8 @@ pub fn endpoint() -> Endpoint {
     })
 }
 
-async fn handle() -> HttpResponse {
-    let document = DOCUMENT.get_or_init(|| document(&endpoints()).to_string());
-    HttpResponse::Ok().content_type("application/json").body(document.as_str())
+async fn handle(_: Anyone, state: web::Data<State>) -> HttpResponse {
+    // Made once: the composition is the same for as long as the process lives.
+    let document = state.document.get_or_init(|| document(&state.endpoints, &state.codes).to_string());
+    HttpResponse::Ok().content_type("application/json").body(document.clone())
 }

@@ -1,11 +1,12 @@
 //! `GET /health`: the process answers. Says nothing of what it depends on.
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
+use primetech_http::layers::permission::Anyone;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Status {
@@ -14,13 +15,13 @@ pub(super) struct Status {
 }
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/health", Access::Public, || web::to(handle)).documented(doc)
+    Endpoint::get("/health", handle).documented(doc)
 }
 
 fn doc() -> Doc {
     Doc::new("Whether the process answers").answers::<Status>(200, "It does.")
 }
 
-async fn handle() -> HttpResponse {
+async fn handle(_: Anyone) -> HttpResponse {
     HttpResponse::Ok().json(Status { status: "ok" })
 }

@@ -1,17 +1,18 @@
 //! `GET /metrics`: Prometheus text. For the operator's network: a proxy does not pass it on.
 
 use actix_web::{HttpResponse, web};
+use primetech_http::layers::permission::Anyone;
 use serde_json::json;
 
 use crate::app::State;
 use crate::metrics;
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 const MEDIA_TYPE: &str = "text/plain; version=0.0.4";
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/metrics", Access::Public, || web::to(handle)).documented(|| {
+    Endpoint::get("/metrics", handle).documented(|| {
         Doc::new("The figures of the process").answers_raw(
             200,
             "Prometheus text.",
@@ -21,6 +22,6 @@ pub fn endpoint() -> Endpoint {
     })
 }
 
-async fn handle(state: web::Data<State>) -> HttpResponse {
+async fn handle(_: Anyone, state: web::Data<State>) -> HttpResponse {
     HttpResponse::Ok().content_type(MEDIA_TYPE).body(metrics::render(&state.actors.database))
 }

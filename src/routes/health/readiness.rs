@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use primetech_actors::system::Actors;
+use primetech_module::Shared;
 
 use crate::error::{ApiError, Code};
 use crate::schema;
@@ -34,11 +35,11 @@ impl Readiness {
         self.0.stopping.load(Ordering::Acquire)
     }
 
-    pub(super) async fn check(&self, actors: &Actors) -> Result<(), ApiError> {
+    pub(super) async fn check(&self, actors: &Actors, modules: &Shared) -> Result<(), ApiError> {
         if self.is_stopping() {
             return Err(ApiError::new(Code::OVERLOADED).message("This process is shutting down."));
         }
-        if !actors.are_running() {
+        if !actors.are_running() || !modules.are_running() {
             return Err(ApiError::new(Code::OVERLOADED)
                 .message("This process is not ready yet.")
                 .caused_by("an actor is not running"));

@@ -1,15 +1,16 @@
 //! `GET /ready`: the database and the actors can serve requests, and the process is not shutting down. Otherwise 503.
 
 use actix_web::{HttpResponse, web};
+use primetech_http::layers::permission::Anyone;
 
 use super::alive::Status;
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/ready", Access::Public, || web::to(handle)).documented(doc)
+    Endpoint::get("/ready", handle).documented(doc)
 }
 
 fn doc() -> Doc {
@@ -19,7 +20,7 @@ fn doc() -> Doc {
         .refuses(&[Code::DATABASE_UNAVAILABLE, Code::OVERLOADED])
 }
 
-async fn handle(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
-    state.readiness.check(&state.actors).await?;
+async fn handle(_: Anyone, state: web::Data<State>) -> Result<HttpResponse, ApiError> {
+    state.readiness.check(&state.actors, &state.modules).await?;
     Ok(HttpResponse::Ok().json(Status { status: "ready" }))
 }

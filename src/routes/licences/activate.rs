@@ -14,10 +14,10 @@ use crate::layers::address::ClientAddress;
 use crate::layers::facts::RequestId;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/licences/activate", Access::Public, || web::to(handle)).documented(doc)
+    Endpoint::post("/api/licences/activate", handle).documented(doc)
 }
 
 fn doc() -> Doc {

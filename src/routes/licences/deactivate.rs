@@ -15,10 +15,10 @@ use crate::layers::address::ClientAddress;
 use crate::layers::facts::RequestId;
 use crate::layers::permission::{CurrentTenant, MaybeSignedIn};
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/licences/deactivate", Access::Public, || web::to(handle)).documented(doc)
+    Endpoint::post("/api/licences/deactivate", handle).documented(doc)
 }
 
 fn doc() -> Doc {

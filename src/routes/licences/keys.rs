@@ -7,12 +7,10 @@ use crate::app::State;
 use crate::error::ApiError;
 use crate::layers::permission::CurrentTenant;
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint, Expects};
+use crate::routes::{Endpoint, Expects};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/.well-known/licence-keys.json", Access::Public, || web::to(handle))
-        .expecting(Expects::Tenant)
-        .documented(doc)
+    Endpoint::get("/.well-known/licence-keys.json", handle).expecting(Expects::Tenant).documented(doc)
 }
 
 fn doc() -> Doc {

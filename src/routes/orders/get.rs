@@ -12,10 +12,10 @@ use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
 use crate::layers::permission::SignedIn;
 use crate::openapi::{Doc, schemas};
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/api/orders/{orderId}", Access::Session, || web::to(handle)).documented(doc)
+    Endpoint::get("/api/orders/{orderId}", handle).documented(doc)
 }
 
 fn doc() -> Doc {

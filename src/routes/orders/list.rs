@@ -10,10 +10,10 @@ use crate::input::Input;
 use crate::input::page::ListAnswer;
 use crate::layers::permission::SignedIn;
 use crate::openapi::{Doc, PageOf};
-use crate::routes::{Access, Endpoint};
+use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/api/orders", Access::Session, || web::to(handle)).documented(doc)
+    Endpoint::get("/api/orders", handle).documented(doc)
 }
 
 fn doc() -> Doc {

@@ -9,10 +9,10 @@ use crate::error::ApiError;
 use crate::input::Input;
 use crate::layers::permission::SignedIn;
 use crate::openapi::{Doc, schemas};
-use crate::routes::{Access, Endpoint, pdf};
+use crate::routes::{Endpoint, pdf};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/receipts/{rcpNumber}/pdf", Access::Session, || web::to(handle)).documented(doc)
+    Endpoint::post("/api/receipts/{rcpNumber}/pdf", handle).documented(doc)
 }
 
 fn doc() -> Doc {

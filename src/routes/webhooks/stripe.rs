@@ -13,12 +13,10 @@ use crate::error::{ApiError, Code};
 use crate::integrations::stripe::signature;
 use crate::layers::raw_body::RawBody;
 use crate::openapi::Doc;
-use crate::routes::{Access, Endpoint, Expects};
+use crate::routes::{Endpoint, Expects};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::post("/api/webhooks/stripe", Access::Public, || web::to(handle))
-        .expecting(Expects::RawBody)
-        .documented(doc)
+    Endpoint::post("/api/webhooks/stripe", handle).expecting(Expects::RawBody).documented(doc)
 }
 
 fn doc() -> Doc {

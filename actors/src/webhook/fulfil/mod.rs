@@ -24,7 +24,7 @@ pub(super) struct Changed {
 }
 
 impl Changed {
-    fn became_paid(&self) -> bool {
+    pub(super) fn became_paid(&self) -> bool {
         !self.before.is_paid() && self.after.is_paid()
     }
 

@@ -38,8 +38,10 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use primetech_kernel::page::PageRequest;
 use sha2::{Digest, Sha256};
 
+use crate::endpoint::Argument;
 use crate::error::{ApiError, Code};
 use crate::layers::json::ReceivedBody;
+use crate::once::IdempotencyKey;
 
 pub use body::Body;
 use faults::Faults;
@@ -89,6 +91,13 @@ impl Input {
             hasher.update(value.to_string());
         }
         hasher.finalize().into()
+    }
+
+    /// The request's `Idempotency-Key`, if it has one.
+    pub fn idempotency_key(&mut self) -> Field<Option<IdempotencyKey>> {
+        let request_hash = self.fingerprint();
+        self.header("idempotency-key", rules::idempotency_key)
+            .map(|key| key.map(|key| IdempotencyKey { key, request_hash }))
     }
 
     /// A parameter of the path, percent-decoded.
@@ -175,6 +184,8 @@ impl Input {
         fields.values().ok_or_else(|| ApiError::internal("a field without a value and without a fault"))
     }
 }
+
+impl Argument for Input {}
 
 impl FromRequest for Input {
     type Error = ApiError;

@@ -5,11 +5,13 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use chrono::DateTime;
+use chrono::{DateTime, Datelike};
 use primetech_kernel::page::{Page, Position};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+use super::rules::YEARS;
 
 pub const DEFAULT_LIMIT: u32 = 20;
 pub const LARGEST_LIMIT: u32 = 100;
@@ -40,8 +42,7 @@ pub fn parse_cursor(list: u16, text: &str) -> Result<Position, &'static str> {
     }
     let (time, id) = place.split_first_chunk::<8>().ok_or(FLAW)?;
     let created_at = DateTime::from_timestamp_micros(i64::from_be_bytes(*time))
-        // PostgreSQL knows the years 4713 BC to 294276 AD; rows here are of this era.
-        .filter(|time| (1970..10_000).contains(&chrono::Datelike::year(time)))
+        .filter(|time| YEARS.contains(&time.year()))
         .ok_or(FLAW)?;
     let id = Uuid::from_slice(id).map_err(|_| FLAW)?;
     Ok(Position { created_at, id })

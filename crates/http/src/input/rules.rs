@@ -1,13 +1,15 @@
 //! The rules for values that clients send. Each takes the text as it came and gives the checked value, or what is
 //! wrong in words that follow the field's name ("must be …"). Nothing is trimmed or mended, except that e-mail
-//! addresses are folded to lower case.
+//! addresses are folded to lower case and lose the blanks around them.
 //!
 //! Identifiers (licence keys, order numbers …) have their own `parse`, which serves as a rule.
 
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
+use primetech_kernel::money;
 use secrecy::SecretString;
+use unicode_normalization::UnicodeNormalization;
 use url::Url;
 use uuid::Uuid;
 
@@ -19,11 +21,17 @@ pub type Flaw = std::borrow::Cow<'static, str>;
 /// RFC 5321, 4.5.3.1: what fits in a mail's path.
 const LONGEST_EMAIL: usize = 254;
 const LONGEST_URL: usize = 2048;
+/// Bytes of a password of 128 characters, each of which may be written as several: Hangul syllables as three of three
+/// bytes each.
+const LONGEST_PASSWORD: usize = 128 * 9;
+/// Contract, "Settled in v1.2": times are from 2000-01-01 to 2199-12-31 wherever one comes in.
+pub const YEARS: std::ops::Range<i32> = 2000..2200;
 
 /// An e-mail address that mail can be sent to: a dot-atom of RFC 5322 at a domain of two labels or more. Quoted local
 /// parts, address literals and non-ASCII addresses exist on paper only, or need what mail servers lack. Folded to
-/// lower case, as addresses are compared.
+/// lower case, as addresses are compared. Blanks around it come with pasting and do not count.
 pub fn email(text: &str) -> Result<String, Flaw> {
+    let text = text.trim();
     let flaw = || Flaw::from("must be an e-mail address");
     if text.len() > LONGEST_EMAIL {
         return Err("must be at most 254 characters".into());
@@ -53,9 +61,10 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// 10 to 128 characters of any sort. Whether it is a weak one is asked where passwords are set.
+/// 10 to 128 characters of any sort, counted in normal form C, in which passwords are compared. Whether it is a weak one is
+/// asked where passwords are set.
 pub fn new_password(text: &str) -> Result<SecretString, Flaw> {
-    if (10..=128).contains(&text.chars().count()) {
+    if (10..=128).contains(&text.nfc().count()) {
         Ok(SecretString::from(text))
     } else {
         Err("must have 10 to 128 characters".into())
@@ -66,7 +75,7 @@ pub fn new_password(text: &str) -> Result<SecretString, Flaw> {
 pub fn login_password(text: &str) -> Result<SecretString, Flaw> {
     match text.len() {
         0 => Err("is required".into()),
-        1..=1024 => Ok(SecretString::from(text)),
+        1..=LONGEST_PASSWORD => Ok(SecretString::from(text)),
         _ => Err("must have at most 128 characters".into()),
     }
 }
@@ -136,12 +145,11 @@ pub fn phone(text: &str) -> Result<String, Flaw> {
     if fits { Ok(text.to_owned()) } else { Err("must be a telephone number".into()) }
 }
 
-/// ISO 4217, upper case.
+/// ISO 4217, upper case, and one that can be charged.
 pub fn currency(text: &str) -> Result<String, Flaw> {
-    if text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        Ok(text.to_owned())
-    } else {
-        Err("must be a currency of three upper-case letters".into())
+    match money::find(text) {
+        Some(currency) => Ok(currency.code().to_owned()),
+        None => Err("must be a currency that Stripe takes, in upper case as in USD".into()),
     }
 }
 
@@ -154,15 +162,31 @@ pub fn uuid(text: &str) -> Result<Uuid, Flaw> {
     }
 }
 
-/// A time with its offset, as RFC 3339 has it; in UTC and whole microseconds, as it is stored.
+/// A time with its offset, as RFC 3339 has it, of [`YEARS`]; in UTC and whole microseconds, as it is stored.
 pub fn time(text: &str) -> Result<DateTime<Utc>, Flaw> {
-    DateTime::parse_from_rfc3339(text)
+    let time = DateTime::parse_from_rfc3339(text)
         .ok()
         .and_then(|time| DateTime::from_timestamp_micros(time.timestamp_micros()))
-        .ok_or_else(|| "must be a time as in 2026-01-31T12:00:00Z".into())
+        .ok_or("must be a time as in 2026-01-31T12:00:00Z")?;
+    if YEARS.contains(&time.year()) { Ok(time) } else { Err("must be from 2000-01-01 to 2199-12-31".into()) }
 }
 
-/// An `http` or `https` address without credentials.
+/// A web address that is passed on as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenUrl {
+    pub text: String,
+    /// As browsers read it, for checks.
+    pub url: Url,
+}
+
+/// An address as [`web_url`] takes it. The text is kept: a parser escapes `{CHECKOUT_SESSION_ID}` in a path, and what
+/// stands for it is then never found.
+pub fn written_url(text: &str) -> Result<WrittenUrl, Flaw> {
+    web_url(text).map(|url| WrittenUrl { text: text.to_owned(), url })
+}
+
+/// An `http` or `https` address without credentials. Its scheme and host are written out, so that there is one way only
+/// to read them.
 pub fn web_url(text: &str) -> Result<Url, Flaw> {
     let flaw = || Flaw::from("must be an http or https URL of at most 2048 characters");
     // The parser mends blanks and line ends; a header or a mail that repeats the text would not.
@@ -174,9 +198,23 @@ pub fn web_url(text: &str) -> Result<Url, Flaw> {
     let url = Url::parse(text).map_err(|_| flaw())?;
     let fits = matches!(url.scheme(), "http" | "https")
         && url.has_host()
+        && has_plain_authority(text)
         && url.username().is_empty()
         && url.password().is_none();
     if fits { Ok(url) } else { Err(flaw()) }
+}
+
+/// Whether scheme, `//` and authority stand in the text as they are meant. The parser also takes `https:host`,
+/// `https:\\host` and `https:///host`, and unescapes a host, where readers differ.
+fn has_plain_authority(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    let (authority, after) = rest.split_at(end);
+    // What has a path before its first `://` has no scheme there.
+    scheme.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && !authority.is_empty()
+        && !authority.contains(['@', '%'])
+        && !after.starts_with('\\')
 }
 
 /// A web origin: scheme, host, and a port that is not the scheme's own. Given as browsers serialise it.
@@ -246,11 +284,11 @@ mod tests {
         let too_long = format!("a@{}.com", vec!["b".repeat(63); 4].join("."));
         refuses(
             email,
-            &["", "a", "@example.com", "a@", "a@b", "a@@example.com", "a b@example.com", " a@example.com"],
+            &["", "a", "@example.com", "a@", "a@b", "a@@example.com", "a b@example.com", "a @example.com"],
         );
         refuses(
             email,
-            &["a@example.com ", "a@example.com\r\nBcc: b@example.com", "a@example..com", "a..b@example.com"],
+            &["a@ example.com", "a@example.com\r\nBcc: b@example.com", "a@example..com", "a..b@example.com"],
         );
         refuses(
             email,
@@ -273,9 +311,24 @@ mod tests {
     }
 
     #[test]
+    fn blanks_around_an_address_are_trimmed() {
+        let longest = format!("a@{}.com", vec!["b".repeat(60); 4].join("."));
+        for text in
+            [" a@example.com", "a@example.com ", "\t\u{a0}A@Example.com\r\n", &format!("  {longest}  ")]
+        {
+            assert_eq!(email(text).ok(), Some(text.trim().to_ascii_lowercase()), "{text:?}");
+        }
+    }
+
+    #[test]
     fn passwords_are_measured_in_characters() {
         accepts(new_password, &["ten chars!", "ääääääääää", &"x".repeat(128), &"ß".repeat(128)]);
         refuses(new_password, &["", "nine char", &"x".repeat(129)]);
+        // However it is written, an `ä` is one character, and `각` another.
+        let (decomposed, longest) = ("a\u{308}", "\u{1100}\u{1161}\u{11a8}".repeat(128));
+        accepts(new_password, &[&decomposed.repeat(10), &decomposed.repeat(128), &longest]);
+        refuses(new_password, &[&decomposed.repeat(9), &decomposed.repeat(129)]);
+        accepts(login_password, &[&longest]);
     }
 
     #[test]
@@ -296,7 +349,7 @@ mod tests {
         accepts(phone, &["+49 (30) 1234-567", "5550100"]);
         refuses(phone, &["", "phone", "++--", "123"]);
         accepts(currency, &["USD"]);
-        refuses(currency, &["usd", "US", "USDT", "U1D"]);
+        refuses(currency, &["usd", "US", "USDT", "U1D", "UDS", "XXX", ""]);
         accepts(page_limit, &["1", "20", "100", "007"]);
         refuses(page_limit, &["", "0", "101", "-1", "+1", "1.0", "1e1", " 1", "99999999999999999999"]);
         accepts(idempotency_key, &["k", "~!", &"k".repeat(255)]);
@@ -318,6 +371,55 @@ mod tests {
         assert_eq!(at.as_deref(), Ok("2026-01-31T10:00:00.123456+00:00"));
         accepts(time, &["2026-01-31T12:00:00Z", "2026-06-30T23:59:60Z"]);
         refuses(time, &["2026-01-31", "2026-01-31T12:00:00", "2026-02-30T12:00:00Z", "yesterday", ""]);
+    }
+
+    #[test]
+    fn times_are_from_2000_to_2199() {
+        accepts(time, &["2000-01-01T00:00:00Z", "2199-12-31T23:59:59.999999Z", "1999-12-31T23:00:00-01:00"]);
+        accepts(time, &["2200-01-01T00:59:59+01:00"]);
+        for outside in [
+            "1999-12-31T23:59:59.999999Z",
+            "2000-01-01T00:59:59+01:00",
+            "2200-01-01T00:00:00Z",
+            "2199-12-31T23:59:60Z",
+            "2199-12-31T23:59:59-01:00",
+            "9999-12-31T23:59:59-01:00",
+            "9999-12-31T23:59:59Z",
+            "0000-01-01T00:00:00Z",
+            "0000-01-01T00:00:00+23:59",
+        ] {
+            assert_eq!(time(outside), Err("must be from 2000-01-01 to 2199-12-31".into()), "{outside}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_kept_as_it_was_written() {
+        for text in [
+            "https://shop.example/{CHECKOUT_SESSION_ID}/thanks?id={CHECKOUT_SESSION_ID}&a=%7B#{CHECKOUT_SESSION_ID}",
+            "HTTPS://Shop.Example:443/a/../b?x=\"y\"",
+            "https://shop.example",
+            "https://shop.example/?u=https://user@other.example\\",
+        ] {
+            assert_eq!(written_url(text).map(|written| written.text).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn an_address_that_can_be_read_in_two_ways_is_refused() {
+        for text in [
+            "https:shop.example",
+            "https:/shop.example/",
+            "https:\\\\shop.example/",
+            "https:///shop.example/",
+            "https://\\shop.example/",
+            "https://@shop.example/",
+            "https://:@shop.example/",
+            "https://shop%2eexample/",
+            "https://shop.example\\@other.example/",
+            "https:shop.example/https://other.example/",
+        ] {
+            assert!(web_url(text).is_err(), "{text:?} was accepted");
+        }
     }
 
     #[test]

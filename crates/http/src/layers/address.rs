@@ -10,6 +10,7 @@ use actix_web::http::header::HeaderName;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use ipnet::IpNet;
 
+use crate::endpoint::Argument;
 use crate::error::ApiError;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -65,11 +66,23 @@ impl FromStr for TrustedProxies {
             .map(|entry| {
                 let entry = entry.trim();
                 let net = entry.parse::<IpNet>().or_else(|_| entry.parse::<IpAddr>().map(IpNet::from));
-                net.map(|net| net.trunc()).map_err(|_| MalformedProxy)
+                net.map(|net| canonical(net).trunc()).map_err(|_| MalformedProxy)
             })
             .collect::<Result<_, _>>()
             .map(Self)
     }
+}
+
+/// A block of IPv4-mapped addresses (`::ffff:10.0.0.0/104`) as the IPv4 block that it is: peers are compared in their
+/// canonical form, which is IPv4.
+fn canonical(net: IpNet) -> IpNet {
+    /// Bits before the IPv4 address: RFC 4291, 2.5.5.2.
+    const MAPPED_BITS: u8 = 96;
+    let v4 = net.prefix_len().checked_sub(MAPPED_BITS).zip(match net.addr() {
+        IpAddr::V6(address) => address.to_ipv4_mapped(),
+        IpAddr::V4(_) => None,
+    });
+    v4.and_then(|(prefix, address)| IpNet::new(IpAddr::V4(address), prefix).ok()).unwrap_or(net)
 }
 
 /// Where the client is, as far as can be told. Kept in the request's extensions.
@@ -96,6 +109,8 @@ fn hop(text: &str) -> Option<IpAddr> {
         .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
         .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
 }
+
+impl Argument for ClientAddress {}
 
 impl FromRequest for ClientAddress {
     type Error = ApiError;
@@ -155,8 +170,42 @@ mod tests {
     }
 
     #[test]
+    fn a_block_in_ipv4_mapped_form_is_the_ipv4_block() {
+        for (mapped, plain) in [
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:10.1.2.3/104", "10.0.0.0/8"),
+            ("::FFFF:a00:0/104", "10.0.0.0/8"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1/128", "192.0.2.1/32"),
+            ("::ffff:0.0.0.0/96", "0.0.0.0/0"),
+        ] {
+            assert_eq!(mapped.parse::<TrustedProxies>(), plain.parse(), "{mapped}");
+        }
+        assert_eq!(client("::ffff:10.0.0.0/104", "10.1.2.3", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(client("::ffff:10.0.0.0/104", "::ffff:10.1.2.3", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(client("::ffff:10.0.0.0/104", "11.0.0.1", &["198.51.100.1"]), "11.0.0.1");
+    }
+
+    #[test]
+    fn a_peer_in_ipv4_mapped_form_is_the_ipv4_peer() {
+        let proxies: TrustedProxies = "10.0.0.0/8".parse().unwrap();
+        assert!(proxies.trust(Some("::ffff:10.1.2.3".parse().unwrap())));
+        assert!(!proxies.trust(Some("::ffff:11.1.2.3".parse().unwrap())));
+    }
+
+    #[test]
+    fn a_block_of_ipv6_holds_no_ipv4_address() {
+        for block in ["::/0", "::/95", "::10.0.0.0/104", "2001:db8::/32"] {
+            let proxies: TrustedProxies = block.parse().unwrap();
+            for peer in ["10.0.0.1", "::ffff:10.0.0.1"] {
+                assert!(!proxies.trust(Some(peer.parse().unwrap())), "{block} {peer}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_refused() {
-        for text in ["", "x", "127.0.0.1,", "10.0.0.0/33", "127.0.0.1;10.0.0.1"] {
+        for text in ["", "x", "127.0.0.1,", "10.0.0.0/33", "127.0.0.1;10.0.0.1", "::ffff:10.0.0.0/129"] {
             assert_eq!(text.parse::<TrustedProxies>(), Err(MalformedProxy), "{text}");
         }
     }

@@ -12,6 +12,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use primetech_kernel::audit_log;
 use primetech_kernel::random;
 
+use crate::endpoint::Argument;
 use crate::error::ApiError;
 use crate::request_spans::RequestSpans;
 
@@ -87,6 +88,8 @@ impl RequestId {
         Some(Arc::from(&*self.0))
     }
 }
+
+impl Argument for RequestId {}
 
 impl FromRequest for RequestId {
     type Error = ApiError;

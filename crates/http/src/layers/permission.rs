@@ -10,7 +10,12 @@ use primetech_kernel::caller::{Role, Session};
 use primetech_kernel::tenancy::Tenant;
 
 use super::session::Asking;
+use crate::endpoint::{Access, Argument};
 use crate::error::{ApiError, Code};
+
+/// Anyone at all: for what is the same for everyone.
+#[derive(Debug, Clone, Copy)]
+pub struct Anyone;
 
 /// The tenant whose host was asked.
 #[derive(Debug, Clone)]
@@ -27,6 +32,35 @@ pub struct SignedIn(pub Arc<Session>);
 /// An administrator of the tenant, or 401 `AUTH_REQUIRED` or 403 `FORBIDDEN`.
 #[derive(Debug, Clone)]
 pub struct Admin(pub Arc<Session>);
+
+impl Argument for Anyone {
+    const PERMISSION: Option<Access> = Some(Access::Public);
+}
+
+impl FromRequest for Anyone {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self))
+    }
+}
+
+impl Argument for CurrentTenant {
+    const PERMISSION: Option<Access> = Some(Access::Public);
+}
+
+impl Argument for MaybeSignedIn {
+    const PERMISSION: Option<Access> = Some(Access::Public);
+}
+
+impl Argument for SignedIn {
+    const PERMISSION: Option<Access> = Some(Access::Session);
+}
+
+impl Argument for Admin {
+    const PERMISSION: Option<Access> = Some(Access::Admin);
+}
 
 fn session(request: &HttpRequest) -> Option<Arc<Session>> {
     request.extensions().get::<Asking>().and_then(|asking| asking.0.clone())

@@ -20,7 +20,7 @@ use super::address::ClientAddress;
 use super::facts::Facts;
 use super::refuse;
 use crate::context::HttpContext;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Argument, Endpoint};
 use crate::error::{ApiError, Code};
 use crate::rate_limits::{Bucket, Standing, Subject, write_headers};
 
@@ -60,6 +60,8 @@ impl Standings {
         standings.push(standing);
     }
 }
+
+impl Argument for Standings {}
 
 impl FromRequest for Standings {
     type Error = ApiError;

@@ -11,6 +11,7 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 
 use super::{body, refuse};
 use crate::context::HttpContext;
+use crate::endpoint::{Access, Argument};
 use crate::error::ApiError;
 
 /// The body as it came, of any content type. Only on endpoints whose [`crate::endpoint::Expects`] is `RawBody`.
@@ -36,6 +37,11 @@ pub async fn layer(
         }
         Err(error) => Ok(refuse(request, error)),
     }
+}
+
+impl Argument for RawBody {
+    // The signature of the body is the permission.
+    const PERMISSION: Option<Access> = Some(Access::Public);
 }
 
 impl FromRequest for RawBody {

@@ -1,4 +1,4 @@
-//! Who is asking: the session of the cookie, looked up for this tenant.
+//! Who is asking: the session of the cookie, looked up for this tenant. Of several cookies the first valid one counts.
 
 use std::sync::Arc;
 
@@ -32,14 +32,18 @@ pub async fn layer(
 }
 
 async fn find(state: &HttpContext, request: &ServiceRequest) -> Result<Option<Arc<Session>>, ApiError> {
-    let carries_cookie = request.cookie(cookies::SESSION).is_some();
-    let cookie = cookies::read(request);
-    if carries_cookie && !request.method().is_safe() && origin::is_foreign(state, request) {
+    let sent = cookies::read(request.headers());
+    if sent.any && !request.method().is_safe() && origin::is_foreign(state, request) {
         return Err(ApiError::new(Code::ORIGIN_FORBIDDEN));
     }
     let tenant = request.extensions().get::<Arc<Tenant>>().cloned();
-    let (Some(token), Some(tenant)) = (cookie.0, tenant) else {
+    let Some(tenant) = tenant else {
         return Ok(None);
     };
-    Ok(state.authenticator.session(&tenant.scope(), &token).await?)
+    for token in sent.tokens.iter() {
+        if let Some(session) = state.authenticator.session(&tenant.scope(), token).await? {
+            return Ok(Some(session));
+        }
+    }
+    Ok(None)
 }

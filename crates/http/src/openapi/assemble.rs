@@ -10,13 +10,14 @@ use crate::error::{ApiError, Code};
 
 const ABOUT: &str = "Sell licences, downloads and services of many shops from one installation.\n\n\
     A shop (tenant) is told by the host that is asked. Times are RFC 3339 in UTC. Money is an integer in the \
-    currency's minor unit. Every answer that is not a success is an `Error`, whose `meta.requestId` is that of the \
-    header `x-request-id`. Every limited call is told by `RateLimit-Policy` and `RateLimit` (and by \
+    currency's minor unit as Stripe counts it (`GET /v1/currencies`). Every answer that is not a success is an \
+    `Error`, whose `meta.requestId` is that of the header `x-request-id`. Every limited call is told by `RateLimit-Policy` and `RateLimit` (and by \
     `RateLimit-Limit`, `-Remaining` and `-Reset`, for the limit that is reached first) how many more may follow; a \
     refused one, by `Retry-After`, when the next may. Lists are newest first. Unknown fields are ignored.";
 
 const TAGS: &[(&str, &str)] = &[
     ("auth", "Accounts and sessions"),
+    ("currencies", "What can be charged"),
     ("checkout", "From a cart to the payment page"),
     ("orders", "Orders"),
     ("invoices", "Invoices and their PDFs"),
@@ -31,10 +32,10 @@ const TAGS: &[(&str, &str)] = &[
     ("operation", "For whoever runs the installation"),
 ];
 
-/// The document of these endpoints.
-pub fn document(endpoints: &[Endpoint]) -> Value {
+/// The document of these endpoints, which refuse with these codes.
+pub fn document(endpoints: &[Endpoint], codes: &[Code]) -> Value {
     let mut components = Map::new();
-    components.insert("Error".to_owned(), error_schema());
+    components.insert("Error".to_owned(), error_schema(codes));
     let docs: Vec<(&Endpoint, Doc)> =
         endpoints.iter().filter_map(|endpoint| Some((endpoint, endpoint.doc?()))).collect();
     for (_, doc) in &docs {
@@ -143,9 +144,10 @@ fn security(endpoint: &Endpoint) -> Value {
     }
 }
 
-/// The group that a path is shown in: the word after `/api`.
+/// The group that a path is shown in: the word after `/api` or `/v1`.
 fn tag(path: &str) -> &str {
-    path.strip_prefix("/api/").and_then(|path| path.split('/').next()).unwrap_or("operation")
+    let within = path.strip_prefix("/api/").or_else(|| path.strip_prefix("/v1/"));
+    within.and_then(|path| path.split('/').next()).unwrap_or("operation")
 }
 
 /// Unique by method and path, for those who generate clients: `postLicencesActivate`.
@@ -207,20 +209,26 @@ fn refusal(codes: &[Code]) -> Value {
             (code.as_str().to_owned(), json!({"value": body}))
         })
         .collect();
+    // All properties are named here too: readers that take each part of an `allOf` by itself would find the others to be
+    // too many.
+    let of_these_codes = json!({
+        "type": "object",
+        "properties": {"error": {
+            "type": "object",
+            "properties": {"code": {"enum": names}, "message": {}, "details": {}},
+        }},
+    });
     json!({
         "description": description.join("\n\n"),
         "content": {"application/json": {
-            "schema": {"allOf": [
-                {"$ref": "#/components/schemas/Error"},
-                {"type": "object", "properties": {"error": {"type": "object", "properties": {"code": {"enum": names}}}}},
-            ]},
+            "schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, of_these_codes]},
             "examples": examples,
         }},
     })
 }
 
-fn error_schema() -> Value {
-    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+fn error_schema(codes: &[Code]) -> Value {
+    let codes: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     json!({
         "type": "object",
         "description": "Every answer that is not a success.",

@@ -1,7 +1,7 @@
 //! Counters in this process's memory, bounded however many subjects there are.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::log::CallLog;
 use super::subject::SubjectHash;
@@ -31,8 +31,16 @@ struct Shard {
 
 impl LocalCounters {
     pub fn ask(&self, policy: &Policy, subject: SubjectHash, weight: Weight, now: u64) -> Verdict {
-        let shard = &self.buckets[policy.bucket as usize][subject.shard(SHARDS)];
-        shard.lock().unwrap_or_else(PoisonError::into_inner).ask(policy, subject, weight, now)
+        self.shard(policy.bucket, subject).ask(policy, subject, weight, now)
+    }
+
+    pub fn forget(&self, bucket: Bucket, subject: SubjectHash) {
+        self.shard(bucket, subject).logs.remove(&subject);
+    }
+
+    fn shard(&self, bucket: Bucket, subject: SubjectHash) -> MutexGuard<'_, Shard> {
+        let shard = &self.buckets[bucket as usize][subject.shard(SHARDS)];
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,6 +100,21 @@ mod tests {
         assert!(!counters.ask(&POLICY, subject(1), Weight::Counts, 0).allowed);
         assert!(counters.ask(&POLICY, subject(2), Weight::Counts, 0).allowed);
         assert!(counters.ask(&auth, subject(1), Weight::Counts, 0).allowed);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_that_subject_of_that_bucket() {
+        let counters = LocalCounters::default();
+        let auth = Policy { bucket: Bucket::Auth, ..POLICY };
+        let full = |policy: &Policy, number| {
+            let ask = |weight| counters.ask(policy, subject(number), weight, 0).allowed;
+            ask(Weight::Counts) && ask(Weight::Counts) && !ask(Weight::Asks)
+        };
+        assert!(full(&POLICY, 1) && full(&POLICY, 2) && full(&auth, 1));
+        counters.forget(Bucket::Other, subject(1));
+        assert!(counters.ask(&POLICY, subject(1), Weight::Asks, 0).allowed);
+        assert!(!counters.ask(&POLICY, subject(2), Weight::Asks, 0).allowed);
+        assert!(!counters.ask(&auth, subject(1), Weight::Asks, 0).allowed);
     }
 
     #[test]

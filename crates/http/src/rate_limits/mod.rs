@@ -213,6 +213,17 @@ impl RateLimiter {
         self.ask(bucket, subject, Weight::Asks).await
     }
 
+    /// What was counted of a subject counts no more.
+    pub async fn forget(&self, bucket: Bucket, subject: &Subject<'_>) {
+        let Some(counters) = self.0.as_ref() else { return };
+        let subject = counters.key.hash(bucket, subject);
+        // Here too where Redis counts: this process may have counted alone for a while, and may again.
+        counters.local.forget(bucket, subject);
+        if let Some(shared) = &counters.shared {
+            shared.forget(bucket, &subject).await;
+        }
+    }
+
     async fn ask(&self, bucket: Bucket, subject: &Subject<'_>, weight: Weight) -> Option<Standing> {
         let counters = self.0.as_ref()?;
         let policy = Policy::of(bucket, &counters.limits);

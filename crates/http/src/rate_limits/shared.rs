@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 
 use super::subject::SubjectHash;
-use super::{Policy, Verdict, Weight};
+use super::{Bucket, Policy, Verdict, Weight};
 
 /// How long a request waits for Redis, once in an outage. Redis answers in well under a millisecond.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -61,6 +61,10 @@ enum Failure {
     Slow(Duration),
 }
 
+fn key(bucket: Bucket, subject: &SubjectHash) -> String {
+    format!("primetech:rate:{}:{subject}", bucket.name())
+}
+
 impl SharedCounters {
     pub fn new(url: &SecretString) -> Result<Self, InvalidRedisUrl> {
         let client = Client::open(url.expose_secret()).map_err(|_| InvalidRedisUrl)?;
@@ -76,7 +80,7 @@ impl SharedCounters {
     /// None: Redis cannot say.
     pub async fn ask(&self, policy: &Policy, subject: &SubjectHash, weight: Weight) -> Option<Verdict> {
         let connected = self.connection.read().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let key = format!("primetech:rate:{}:{subject}", policy.bucket.name());
+        let key = key(policy.bucket, subject);
         match self.count(connected.connection.clone(), &key, policy, weight, PATIENCE).await {
             Ok(verdict) => Some(verdict),
             Err(failure) => {
@@ -84,6 +88,21 @@ impl SharedCounters {
                 None
             }
         }
+    }
+
+    /// Where Redis is away its count stays, until the window has passed.
+    pub async fn forget(&self, bucket: Bucket, subject: &SubjectHash) {
+        let connected = self.connection.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(connected) = connected else { return };
+        let mut connection = connected.connection.clone();
+        let mut delete = redis::cmd("DEL");
+        delete.arg(key(bucket, subject));
+        let failure = match tokio::time::timeout(PATIENCE, delete.query_async::<()>(&mut connection)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => Failure::Redis(error),
+            Err(_) => Failure::Slow(PATIENCE),
+        };
+        self.lose(&connected, &failure);
     }
 
     async fn count(
@@ -165,8 +184,7 @@ impl SharedCounters {
         let connection = tokio::time::timeout(CONNECT_PATIENCE, connecting)
             .await
             .map_err(|_| Failure::Slow(CONNECT_PATIENCE))??;
-        let trial =
-            Policy { bucket: super::Bucket::Other, limit: u32::MAX, window: Duration::from_millis(1) };
+        let trial = Policy { bucket: Bucket::Other, limit: u32::MAX, window: Duration::from_millis(1) };
         self.count(connection.clone(), "primetech:rate:trial", &trial, Weight::Counts, CONNECT_PATIENCE)
             .await?;
         Ok(connection)

@@ -7,6 +7,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::Instant;
@@ -16,6 +17,7 @@ use super::plans::KeptPlans;
 use super::tx::{CommitOutcome, outcome};
 use super::{Database, pool};
 use crate::audit_log::Actor;
+use crate::events::{Emitted, Event, Reactions, settle};
 
 /// See the module. Opens its connection when first used.
 pub struct KeptConnection {
@@ -46,6 +48,10 @@ impl KeptConnection {
         Ok(connection)
     }
 
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// Begins a transaction that sees the rows of `tenants`.
     pub async fn begin(&self, tenants: Vec<Uuid>) -> sqlx::Result<BatchTx> {
         let begin =
@@ -61,7 +67,13 @@ impl KeptConnection {
             sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut connection).await?;
             Ok(connection)
         });
-        Ok(BatchTx { connection: connection.await?, xid: None, begun, actor: self.database.actor.clone() })
+        Ok(BatchTx {
+            connection: connection.await?,
+            xid: None,
+            begun,
+            actor: self.database.actor.clone(),
+            emitted: Emitted::default(),
+        })
     }
 
     pub async fn commit(&self, mut tx: BatchTx) -> CommitOutcome {
@@ -115,12 +127,13 @@ pub struct BatchTx {
     /// Before the server heard of it.
     begun: Instant,
     actor: Actor,
+    emitted: Emitted,
 }
 
 impl BatchTx {
     /// Rolls back what was done, and begins again with the rows of `tenants` open, in one round trip.
     pub async fn start_over(&mut self, tenants: Vec<Uuid>) -> sqlx::Result<()> {
-        (self.xid, self.begun) = (None, Instant::now());
+        (self.xid, self.begun, self.emitted) = (None, Instant::now(), Emitted::default());
         let begin = format!("ROLLBACK; BEGIN; {}", opening(tenants));
         sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut self.connection).await?;
         Ok(())
@@ -160,6 +173,17 @@ impl BatchTx {
     /// turn out to write nothing: one that notes none is taken to have written nothing, and answered before it ends.
     pub fn note_xid(&mut self, xid: String) {
         self.xid = Some(xid);
+    }
+
+    /// Tells of an event. Whoever hears it within the transaction is called before the commit.
+    pub fn emit<E: Event>(&mut self, now: DateTime<Utc>, event: E) {
+        self.emitted.push(now, event);
+    }
+
+    /// Calls the listeners of what was told. Tells whether messages for the outbox were written.
+    pub(crate) async fn settle_events(&mut self, reactions: Option<&Reactions>) -> sqlx::Result<bool> {
+        let emitted = std::mem::take(&mut self.emitted);
+        settle(reactions, &mut self.connection, &self.actor, emitted).await
     }
 
     /// In whose name the product itself works here: for the audit log.

@@ -12,7 +12,7 @@ mod plans;
 pub mod tx;
 
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -20,7 +20,9 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 
 use crate::audit_log::Actor;
+use crate::events::Reactions;
 use crate::fault::Fault;
+use crate::outbox::OutboxSignal;
 use crate::tenancy::TenantScope;
 use home::Home;
 use patience::Patience;
@@ -43,6 +45,9 @@ pub struct Database {
     home: Home,
     patience: Patience,
     actor: Actor,
+    /// Set once, when the modules of a process are put together.
+    reactions: Arc<OnceLock<Reactions>>,
+    outbox: OutboxSignal,
 }
 
 /// The database URL cannot be used.
@@ -75,12 +80,35 @@ impl Database {
         // Errors are logged once, where a request is answered.
         let patience = Patience::new(options.clone());
         let pool = pool(options, max_connections);
-        Ok(Self { pool, home: Home::here(max_connections), patience, actor: Actor::System })
+        Ok(Self {
+            pool,
+            home: Home::here(max_connections),
+            patience,
+            actor: Actor::System,
+            reactions: Arc::default(),
+            outbox: OutboxSignal::default(),
+        })
     }
 
     /// The same, for work that is done in someone's name: what it writes to the audit log on its own account is theirs.
     pub fn acting_for(self, actor: Actor) -> Self {
         Self { actor, ..self }
+    }
+
+    /// Lets `reactions` hear what is told in the transactions of this database and of its clones. Once: what comes
+    /// later is given back.
+    pub fn heard_by(&self, reactions: Reactions) -> Result<(), Reactions> {
+        self.reactions.set(reactions)
+    }
+
+    /// Who hears what, once that is known.
+    pub fn reactions(&self) -> Option<&Reactions> {
+        self.reactions.get()
+    }
+
+    /// Raised after each commit that wrote messages for the outbox.
+    pub fn outbox(&self) -> &OutboxSignal {
+        &self.outbox
     }
 
     /// Waits for a transaction to begin, on a connection that outlives the thread it is begun from.
@@ -170,16 +198,26 @@ impl Database {
                 let mut transaction = self.tenant_tx(scope).await?;
                 transaction.assign_xid().await?;
                 match work(&mut transaction).await? {
-                    Ok(value) => Ok((Ok(value), Some(transaction))),
+                    Ok(value) => {
+                        let wrote_messages = transaction.settle_events(self.reactions()).await?;
+                        Ok((Ok(value), Some((transaction, wrote_messages))))
+                    }
                     Err(refusal) => Ok((Err(refusal), None)),
                 }
             };
             match attempt.await {
-                Ok((Ok(value), Some(transaction))) => match transaction.commit(self).await {
-                    tx::CommitOutcome::Committed => return Ok(value),
-                    tx::CommitOutcome::Aborted(error) => tries.again_after(error).map_err(E::from)?,
-                    tx::CommitOutcome::Unknown => return Err(Fault::OutcomeUnknown.into()),
-                },
+                Ok((Ok(value), Some((transaction, wrote_messages)))) => {
+                    match transaction.commit(self).await {
+                        tx::CommitOutcome::Committed => {
+                            if wrote_messages {
+                                self.outbox.raise();
+                            }
+                            return Ok(value);
+                        }
+                        tx::CommitOutcome::Aborted(error) => tries.again_after(error).map_err(E::from)?,
+                        tx::CommitOutcome::Unknown => return Err(Fault::OutcomeUnknown.into()),
+                    }
+                }
                 Ok((Err(refusal), _)) => return Err(refusal),
                 Ok((Ok(_), None)) => unreachable!("an accepted value always comes with its transaction"),
                 Err(error) => tries.again_after(error).map_err(E::from)?,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 use tokio::time::Instant;
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 use super::Database;
 use crate::audit_log::Actor;
+use crate::events::{Emitted, Event, Reactions, settle};
 use crate::fault::{FailureKind, Fault, kind_of};
 use crate::tenancy::TenantScope;
 
@@ -23,11 +25,12 @@ const MAX_CONNECTIONS_TRIED: u32 = 12;
 const OUTCOME_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Counts the tries at one piece of work.
+#[derive(Default)]
 pub struct Tries(u32);
 
 impl Tries {
     pub fn new() -> Self {
-        Self(0)
+        Self::default()
     }
 
     /// Allows another try after an error that another try can mend; otherwise the fault to answer with.
@@ -67,6 +70,7 @@ pub struct TenantTx {
     /// Before the server heard of it.
     begun: Instant,
     actor: Actor,
+    emitted: Emitted,
 }
 
 impl TenantTx {
@@ -75,7 +79,7 @@ impl TenantTx {
         // Formatted from a UUID: hexadecimal digits and dashes only. One round trip for both statements.
         let begin = format!("BEGIN; SELECT set_config('app.tenant_ids', '{tenant_id}', true)");
         let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-        Ok(Self { transaction, tenant_id, xid: None, begun, actor })
+        Ok(Self { transaction, tenant_id, xid: None, begun, actor, emitted: Emitted::default() })
     }
 
     /// One that writes nothing, and in which every statement sees the same state of the database.
@@ -89,7 +93,7 @@ impl TenantTx {
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT set_config('app.tenant_ids', '{tenant_id}', true)"
         );
         let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-        Ok(Self { transaction, tenant_id, xid: None, begun, actor })
+        Ok(Self { transaction, tenant_id, xid: None, begun, actor, emitted: Emitted::default() })
     }
 
     /// The tenant whose rows are seen: the first parameter of every query.
@@ -104,6 +108,17 @@ impl TenantTx {
 
     pub fn connection(&mut self) -> &mut PgConnection {
         &mut self.transaction
+    }
+
+    /// Tells of an event. Whoever hears it within the transaction is called before the commit.
+    pub fn emit<E: Event>(&mut self, now: DateTime<Utc>, event: E) {
+        self.emitted.push(now, event);
+    }
+
+    /// Calls the listeners of what was told. Tells whether messages for the outbox were written.
+    pub(super) async fn settle_events(&mut self, reactions: Option<&Reactions>) -> sqlx::Result<bool> {
+        let emitted = std::mem::take(&mut self.emitted);
+        settle(reactions, &mut self.transaction, &self.actor, emitted).await
     }
 
     /// Learns the transaction's id, so that a lost answer to its commit can be looked up.

@@ -4,6 +4,7 @@
 //! finishes that work. A process that dies between the two leaves a claim that another may take over after
 //! [`CLAIM_LIFETIME`].
 
+mod once;
 mod store;
 
 use std::collections::HashMap;
@@ -15,7 +16,8 @@ use uuid::Uuid;
 use crate::random;
 use crate::tenancy::TenantScope;
 
-pub use store::{forget, release, release_unknown, save_answer};
+pub use once::{Keyed, KeyedItem, Once, OnceDone, OnceError, Render};
+pub use store::{forget, release, release_unknown, save_answer, save_answers};
 
 /// How long a claim is held against a process that may still be at work on it.
 const CLAIM_LIFETIME: TimeDelta = TimeDelta::seconds(60);
@@ -49,7 +51,7 @@ pub struct HeldClaim {
 
 /// An answer as it was given the first time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptAnswer {
+pub struct SavedAnswer {
     pub status: u16,
     pub body: String,
 }
@@ -58,7 +60,7 @@ pub struct KeptAnswer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
     /// Answered before: the same again.
-    Replay(KeptAnswer),
+    Replay(SavedAnswer),
     /// The first request with this key is still running.
     InProgress,
     /// The key came with another request before.
@@ -76,7 +78,7 @@ pub enum Claimed {
 }
 
 /// One claim to be made: on behalf of which tenant, and the order it will stand for.
-pub struct Wanted<'a> {
+pub struct KeyedClaim<'a> {
     pub scope: TenantScope,
     pub claim: &'a IdempotencyClaim,
     pub order_id: Option<Uuid>,
@@ -86,7 +88,7 @@ pub struct Wanted<'a> {
 pub async fn claim(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
-    wanted: &[Wanted<'_>],
+    wanted: &[KeyedClaim<'_>],
 ) -> sqlx::Result<Vec<Claimed>> {
     let locked_until = now + CLAIM_LIFETIME;
     // The first of equal keys stands for all of them in the statement.
@@ -134,7 +136,7 @@ pub async fn claim(
 
 fn settle(
     row: &store::FoundClaim,
-    want: &Wanted<'_>,
+    want: &KeyedClaim<'_>,
     is_first: bool,
     now: DateTime<Utc>,
     locked_until: DateTime<Utc>,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{HeldClaim, IdempotencyClaim, KeptAnswer, Wanted};
+use super::{HeldClaim, IdempotencyClaim, KeyedClaim, SavedAnswer};
 use crate::database::tx::TenantTx;
 
 pub(super) struct NewClaim<'a> {
@@ -22,7 +22,7 @@ pub(super) struct FoundClaim {
     pub order_id: Option<Uuid>,
     pub locked_until: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
-    pub answer: Option<KeptAnswer>,
+    pub answer: Option<SavedAnswer>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -82,7 +82,7 @@ pub(super) async fn insert_or_lock(
                 (Some(status), Some(body)) => {
                     let status =
                         u16::try_from(status).map_err(|_| sqlx::Error::Decode("an HTTP status".into()))?;
-                    Some(KeptAnswer { status, body })
+                    Some(SavedAnswer { status, body })
                 }
                 _ => None,
             };
@@ -105,7 +105,7 @@ pub(super) async fn take_over(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
     held: &HeldClaim,
-    want: &Wanted<'_>,
+    want: &KeyedClaim<'_>,
     order_id: Option<Uuid>,
     expires_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
@@ -128,23 +128,37 @@ pub(super) async fn take_over(
     Ok(())
 }
 
-/// Keeps the answer of the request that holds the claim, in the transaction that finishes its work. Nothing is kept
-/// where the claim has been taken over meanwhile: the later holder answers.
+/// Saves the answer of the request that holds the claim, in the transaction that finishes its work. Nothing is saved
+/// if another request has taken the claim over: the later holder answers.
 pub async fn save_answer(
     connection: &mut PgConnection,
     tenant_id: Uuid,
     held: &HeldClaim,
-    answer: &KeptAnswer,
+    answer: &SavedAnswer,
 ) -> sqlx::Result<()> {
+    save_answers(connection, &[(tenant_id, *held, answer.clone())]).await
+}
+
+/// The same for the requests of a batch, in one statement.
+pub async fn save_answers(
+    connection: &mut PgConnection,
+    answers: &[(Uuid, HeldClaim, SavedAnswer)],
+) -> sqlx::Result<()> {
+    if answers.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
-        "UPDATE idempotency_keys SET response_status = $4, response_body = $5
-         WHERE tenant_id = $1 AND id = $2 AND locked_until = $3 AND response_status IS NULL",
+        "UPDATE idempotency_keys AS saved SET response_status = new.status, response_body = new.body
+         FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::integer[], $5::text[])
+              AS new (tenant_id, id, locked_until, status, body)
+         WHERE saved.tenant_id = new.tenant_id AND saved.id = new.id AND saved.locked_until = new.locked_until
+           AND saved.response_status IS NULL",
     )
-    .bind(tenant_id)
-    .bind(held.id)
-    .bind(held.locked_until)
-    .bind(i32::from(answer.status))
-    .bind(&answer.body)
+    .bind(answers.iter().map(|(tenant_id, ..)| *tenant_id).collect::<Vec<_>>())
+    .bind(answers.iter().map(|(_, held, _)| held.id).collect::<Vec<_>>())
+    .bind(answers.iter().map(|(_, held, _)| held.locked_until).collect::<Vec<_>>())
+    .bind(answers.iter().map(|(.., answer)| i32::from(answer.status)).collect::<Vec<_>>())
+    .bind(answers.iter().map(|(.., answer)| answer.body.as_str()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

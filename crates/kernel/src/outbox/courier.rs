@@ -1,14 +1,14 @@
 //! Delivers the outbox. Runs in every process; a lease in each row keeps two from taking the same message.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::signal::OutboxSignal;
 use super::store::{self, DueMessage};
 use crate::caller::Viewer;
 use crate::clock::SharedClock;
@@ -40,17 +40,7 @@ pub enum DeliveryError {
 
 /// Whoever takes messages out of the installation (the mailer).
 pub trait Destination: Send + Sync + 'static {
-    fn deliver(&self, delivery: Delivery) -> impl Future<Output = Result<(), DeliveryError>> + Send;
-}
-
-/// Wakes the courier of this process: a message was just committed.
-#[derive(Debug, Clone, Default)]
-pub struct OutboxSignal(Arc<Notify>);
-
-impl OutboxSignal {
-    pub fn raise(&self) {
-        self.0.notify_one();
-    }
+    fn deliver(&self, delivery: Delivery) -> impl Future<Output = Result<(), DeliveryError>>;
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +93,7 @@ impl<D: Destination> Courier<D> {
                 continue;
             }
             tokio::select! {
-                () = self.signal.0.notified() => {}
+                () = self.signal.raised() => {}
                 () = tokio::time::sleep(self.settings.interval) => {}
                 _ = stop.changed() => {}
             }

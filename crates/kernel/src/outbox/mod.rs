@@ -5,7 +5,9 @@
 
 mod courier;
 pub mod overview;
+mod signal;
 mod store;
 
-pub use courier::{Courier, CourierSettings, Delivery, DeliveryError, Destination, OutboxSignal};
+pub use courier::{Courier, CourierSettings, Delivery, DeliveryError, Destination};
+pub use signal::OutboxSignal;
 pub use store::{NewMessage, enqueue};

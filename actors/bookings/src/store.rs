@@ -3,23 +3,23 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use primetech_kernel::database::tx::TenantTx;
+use primetech_kernel::identifiers::BookingRef;
+use primetech_kernel::page::{Page, PageRequest, Position};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::BookingStatus;
-use super::messages::*;
-use crate::database::tx::TenantTx;
-use crate::identifiers::BookingRef;
-use crate::page::{Page, PageRequest, Position};
+use crate::messages::*;
+use crate::status::BookingStatus;
 
 /// A product that can be booked.
-pub(super) struct ServiceRow {
+pub(crate) struct ServiceRow {
     pub id: Uuid,
     pub name: String,
 }
 
 /// A booking to be written.
-pub(super) struct NewBooking {
+pub(crate) struct NewBooking {
     pub tenant_id: Uuid,
     pub id: Uuid,
     pub reference: BookingRef,
@@ -29,7 +29,7 @@ pub(super) struct NewBooking {
 }
 
 /// An event to be written.
-pub(super) struct NewEvent {
+pub(crate) struct NewEvent {
     pub tenant_id: Uuid,
     pub id: Uuid,
     pub booking_id: Uuid,
@@ -92,7 +92,7 @@ fn status(text: &str) -> sqlx::Result<BookingStatus> {
 }
 
 /// The active services among these products.
-pub(super) async fn find_services<'a>(
+pub(crate) async fn find_services<'a>(
     connection: &mut PgConnection,
     wanted: impl Iterator<Item = (Uuid, &'a str)>,
 ) -> sqlx::Result<HashMap<(Uuid, String), ServiceRow>> {
@@ -120,7 +120,7 @@ fn search_text(new: &NewBooking) -> String {
 }
 
 /// Writes those bookings that are not there yet and whose reference is free; tells which are there.
-pub(super) async fn insert_bookings(
+pub(crate) async fn insert_bookings(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
     new: impl Iterator<Item = &NewBooking> + Clone,
@@ -169,7 +169,7 @@ pub(super) async fn insert_bookings(
     Ok(there.into_iter().collect())
 }
 
-pub(super) async fn insert_events(
+pub(crate) async fn insert_events(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
     events: &[NewEvent],
@@ -202,21 +202,23 @@ pub(super) async fn insert_events(
 }
 
 /// A booking whose row is locked.
-pub(super) struct Locked {
+pub(crate) struct Locked {
     pub id: Uuid,
+    pub product_id: Uuid,
     pub status: BookingStatus,
     /// How many events it has.
     pub events: i32,
 }
 
-pub(super) async fn lock(tx: &mut TenantTx, reference: &BookingRef) -> sqlx::Result<Option<Locked>> {
-    let row: Option<(Uuid, String)> =
-        sqlx::query_as("SELECT id, status FROM bookings WHERE tenant_id = $1 AND ref = $2 FOR UPDATE")
-            .bind(tx.tenant_id())
-            .bind(reference.as_str())
-            .fetch_optional(tx.connection())
-            .await?;
-    let Some((id, text)) = row else { return Ok(None) };
+pub(crate) async fn lock(tx: &mut TenantTx, reference: &BookingRef) -> sqlx::Result<Option<Locked>> {
+    let row: Option<(Uuid, Uuid, String)> = sqlx::query_as(
+        "SELECT id, product_id, status FROM bookings WHERE tenant_id = $1 AND ref = $2 FOR UPDATE",
+    )
+    .bind(tx.tenant_id())
+    .bind(reference.as_str())
+    .fetch_optional(tx.connection())
+    .await?;
+    let Some((id, product_id, text)) = row else { return Ok(None) };
     // In a statement of its own: it sees what whoever held the lock before has written.
     let events: i32 = sqlx::query_scalar(
         "SELECT coalesce(max(position), 0) FROM booking_events WHERE tenant_id = $1 AND booking_id = $2",
@@ -225,10 +227,10 @@ pub(super) async fn lock(tx: &mut TenantTx, reference: &BookingRef) -> sqlx::Res
     .bind(id)
     .fetch_one(tx.connection())
     .await?;
-    Ok(Some(Locked { id, status: status(&text)?, events }))
+    Ok(Some(Locked { id, product_id, status: status(&text)?, events }))
 }
 
-pub(super) async fn set_status(
+pub(crate) async fn set_status(
     tx: &mut TenantTx,
     id: Uuid,
     status: BookingStatus,
@@ -244,7 +246,7 @@ pub(super) async fn set_status(
     Ok(())
 }
 
-pub(super) async fn track(
+pub(crate) async fn track(
     tx: &mut TenantTx,
     reference: &BookingRef,
     email: &str,
@@ -259,7 +261,7 @@ pub(super) async fn track(
     row.map(BookingRow::view).transpose()
 }
 
-pub(super) async fn details(
+pub(crate) async fn details(
     tx: &mut TenantTx,
     reference: &BookingRef,
 ) -> sqlx::Result<Option<BookingDetails>> {
@@ -273,7 +275,7 @@ pub(super) async fn details(
     Ok(Some(BookingDetails { booking: row.view()?, history }))
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     tx: &mut TenantTx,
     filter: &BookingFilter,
     page: &PageRequest,
@@ -359,7 +361,7 @@ async fn histories(tx: &mut TenantTx, ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid
     Ok(histories)
 }
 
-pub(super) async fn notice(tx: &mut TenantTx, event_id: Uuid) -> sqlx::Result<Option<BookingNotice>> {
+pub(crate) async fn notice(tx: &mut TenantTx, event_id: Uuid) -> sqlx::Result<Option<BookingNotice>> {
     #[derive(sqlx::FromRow)]
     struct Row {
         #[sqlx(flatten)]

@@ -1,37 +1,26 @@
-//! Where the outbox's messages go: mails to the mailer, the ending of Checkout Sessions to the payment provider.
+//! Ends the Checkout Sessions of a paid order that can still be paid, at the payment provider. Called by the courier.
 
 use chrono::TimeDelta;
 use primetech_actors::ask::ask;
-use primetech_actors::order::{END_SESSIONS, ListAttempts, OrderActor};
-use primetech_actors::outbox::{Delivery, DeliveryError, Destination};
+use primetech_actors::order::{ListAttempts, OrderActor};
+use primetech_actors::outbox::{Delivery, DeliveryError};
 use primetech_actors::shard::Shards;
 use uuid::Uuid;
 
-use crate::integrations::mail::Mailer;
 use crate::integrations::stripe::{CheckoutStatus, PaymentProvider, ProviderError};
 
 /// A session is made within seconds of its attempt; the rest is for clocks that differ and calls that were repeated.
 const MADE_BEFORE: TimeDelta = TimeDelta::minutes(2);
 const MADE_AFTER: TimeDelta = TimeDelta::minutes(10);
 
-pub struct Deliveries {
-    pub mailer: Mailer,
+pub struct OpenSessions {
     pub payments: PaymentProvider,
     pub orders: Shards<OrderActor>,
 }
 
-impl Destination for Deliveries {
-    async fn deliver(&self, delivery: Delivery) -> Result<(), DeliveryError> {
-        if delivery.topic == END_SESSIONS {
-            return self.end_sessions(&delivery).await;
-        }
-        self.mailer.deliver(delivery).await
-    }
-}
-
-impl Deliveries {
+impl OpenSessions {
     /// Ends whichever sessions of a paid order can still be paid. The one that was paid is complete, and stays so.
-    async fn end_sessions(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
+    pub async fn end(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
         let order_id = delivery.payload["orderId"].as_str().and_then(|id| Uuid::parse_str(id).ok());
         let order_id = order_id.ok_or_else(|| DeliveryError::Permanent("it names no order".to_owned()))?;
         let scope = delivery.scope;

@@ -1,22 +1,21 @@
 //! `PATCH /api/admin/bookings/{bkgRef}`
 
 use actix_web::{HttpResponse, web};
-use primetech_actors::ask::ask;
-use primetech_actors::booking::{BookingDetails, BookingStatus, MoveBooking, MoveError};
-use primetech_actors::identifiers::BookingRef;
+use primetech_http::endpoint::Endpoint;
+use primetech_http::error::ApiError;
+use primetech_http::input::{Input, rules};
+use primetech_http::layers::facts::RequestId;
+use primetech_http::layers::permission::Admin;
+use primetech_http::openapi::{Doc, schemas};
+use primetech_kernel::identifiers::BookingRef;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::State;
-use crate::error::{ApiError, Code};
-use crate::input::{Input, rules};
-use crate::layers::facts::RequestId;
-use crate::layers::permission::Admin;
-use crate::openapi::{Doc, schemas};
-use crate::routes::{Access, Endpoint};
+use crate::error::{BOOKING_INVALID_TRANSITION, BOOKING_NOT_FOUND};
+use crate::{BookingDetails, BookingStatus, Bookings, MoveBooking};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::patch("/api/admin/bookings/{bkgRef}", Access::Admin, || web::to(handle)).documented(doc)
+    Endpoint::patch("/api/admin/bookings/{bkgRef}", handle).documented(doc)
 }
 
 fn doc() -> Doc {
@@ -28,7 +27,7 @@ fn doc() -> Doc {
         .path("bkgRef", "The booking's reference.", schemas::booking_ref())
         .body::<MoveBody>()
         .answers::<MovedAnswer>(200, "The booking as it is now.")
-        .refuses(&[Code::BOOKING_NOT_FOUND, Code::BOOKING_INVALID_TRANSITION])
+        .refuses(&[BOOKING_NOT_FOUND, BOOKING_INVALID_TRANSITION])
 }
 
 /// What is sent.
@@ -47,7 +46,7 @@ struct MovedAnswer {
 }
 
 async fn handle(
-    state: web::Data<State>,
+    bookings: web::Data<Bookings>,
     Admin(session): Admin,
     request_id: RequestId,
     mut input: Input,
@@ -57,10 +56,9 @@ async fn handle(
     let to = body.required("status", BookingStatus::parse);
     let note = body.optional("note", rules::lines(1..=2000));
     let (reference, to, note) = input.finish((reference, to, note))?;
-    let scope = session.scope();
     let by_email = session.user.email.clone();
-    let message = MoveBooking {
-        scope,
+    let wanted = MoveBooking {
+        scope: session.scope(),
         reference,
         to,
         note,
@@ -68,20 +66,6 @@ async fn handle(
         by_email,
         request_id: request_id.audited(),
     };
-    let booking = ask(state.actors.bookings.of(&scope), message).await.map_err(refusal)?;
+    let booking = bookings.move_on(&wanted).await?;
     Ok(HttpResponse::Ok().json(MovedAnswer { booking }))
-}
-
-fn refusal(error: MoveError) -> ApiError {
-    match error {
-        MoveError::NotFound => ApiError::new(Code::BOOKING_NOT_FOUND),
-        MoveError::InvalidTransition { from, to } => {
-            let allowed: Vec<&str> = from.allowed().iter().map(|status| status.as_str()).collect();
-            ApiError::new(Code::BOOKING_INVALID_TRANSITION)
-                .meta("from", from.as_str())
-                .meta("to", to.as_str())
-                .meta("allowed", allowed)
-        }
-        MoveError::Fault(fault) => fault.into(),
-    }
 }

@@ -1,21 +1,20 @@
 //! `GET /api/bookings/track`: for whoever knows the reference and the address it was made with.
 
 use actix_web::{HttpResponse, web};
-use primetech_actors::ask::ask;
-use primetech_actors::booking::TrackBooking;
-use primetech_actors::identifiers::BookingRef;
+use primetech_http::endpoint::Endpoint;
+use primetech_http::error::ApiError;
+use primetech_http::input::{Input, rules};
+use primetech_http::layers::permission::CurrentTenant;
+use primetech_http::openapi::{Doc, schemas};
+use primetech_kernel::identifiers::BookingRef;
 use serde_json::json;
 
 use super::BookingAnswer;
-use crate::app::State;
-use crate::error::{ApiError, Code};
-use crate::input::{Input, rules};
-use crate::layers::permission::CurrentTenant;
-use crate::openapi::{Doc, schemas};
-use crate::routes::{Access, Endpoint};
+use crate::Bookings;
+use crate::error::BOOKING_NOT_FOUND;
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/api/bookings/track", Access::Public, || web::to(handle)).documented(doc)
+    Endpoint::get("/api/bookings/track", handle).documented(doc)
 }
 
 fn doc() -> Doc {
@@ -28,19 +27,18 @@ fn doc() -> Doc {
             json!({"type": "string", "format": "email", "example": "jane@example.com"}),
         )
         .answers::<BookingAnswer<'_>>(200, "The booking.")
-        .refuses(&[Code::BOOKING_NOT_FOUND])
+        .refuses(&[BOOKING_NOT_FOUND])
 }
 
 async fn handle(
-    state: web::Data<State>,
+    bookings: web::Data<Bookings>,
     CurrentTenant(tenant): CurrentTenant,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let reference = input.required_query("bkgRef", BookingRef::parse);
     let email = input.required_query("email", rules::email);
     let (reference, email) = input.finish((reference, email))?;
-    let scope = tenant.scope();
-    let found = ask(state.actors.bookings.of(&scope), TrackBooking { scope, reference, email }).await?;
-    let booking = found.ok_or_else(|| ApiError::new(Code::BOOKING_NOT_FOUND))?;
+    let found = bookings.track(&tenant.scope(), &reference, &email).await?;
+    let booking = found.ok_or_else(|| ApiError::new(BOOKING_NOT_FOUND))?;
     Ok(HttpResponse::Ok().json(BookingAnswer { booking: &booking }))
 }

@@ -1,11 +1,14 @@
-//! Bookings of services, for customers.
+//! The endpoints, one a file.
 
 pub mod create;
+pub mod list;
+pub mod move_on;
 pub mod track;
 
-use primetech_actors::booking::BookingView;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::messages::BookingView;
 
 #[derive(Serialize, ToSchema)]
 struct BookingAnswer<'a> {

@@ -1,15 +1,14 @@
-use actix::Message;
 use chrono::{DateTime, Utc};
+use primetech_kernel::audit_log::RequestId;
+use primetech_kernel::idempotency::Keyed;
+use primetech_kernel::identifiers::BookingRef;
+use primetech_kernel::tenancy::TenantScope;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::BookingStatus;
-use crate::fault::Fault;
-use crate::idempotency::{IdempotencyClaim, KeptAnswer, Refused};
-use crate::identifiers::BookingRef;
-use crate::page::{Page, PageRequest};
-use crate::tenancy::TenantScope;
+use crate::error::BookError;
+use crate::status::BookingStatus;
 
 /// A booking as its customer sees it. `Debug` keeps the customer to itself.
 #[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -81,41 +80,18 @@ pub struct WantedBooking {
     pub notes: Option<String>,
 }
 
-/// Books a service. The key's claim, the booking, its mail and the kept answer are written together.
-#[derive(Message, Clone)]
-#[rtype(result = "Result<KeptAnswer, BookError>")]
+/// Books a service.
+#[derive(Clone)]
 pub struct Book {
     pub scope: TenantScope,
     pub wanted: WantedBooking,
-    pub claim: Option<IdempotencyClaim>,
-    /// The body of the answer 201.
-    pub booked: fn(&BookingView) -> Result<String, Fault>,
-    /// The answer where the sku is no service: kept for the key as well.
-    pub product_not_found: KeptAnswer,
     /// Who is signed in; nobody need be.
     pub by_user_id: Option<Uuid>,
-    pub request_id: Option<crate::audit_log::RequestId>,
+    pub request_id: Option<RequestId>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum BookError {
-    #[error("the sku is no service")]
-    ProductNotFound,
-    #[error("the key did not let the request through")]
-    Refused(Refused),
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-/// A booking by its reference and its customer's address.
-#[derive(Message)]
-#[rtype(result = "Result<Option<BookingView>, Fault>")]
-pub struct TrackBooking {
-    pub scope: TenantScope,
-    pub reference: BookingRef,
-    /// Folded to lower case.
-    pub email: String,
-}
+/// [`Book`], once for its key. The booking, its mail and the saved answer are written together.
+pub type BookOnce = Keyed<Book, BookingView, BookError>;
 
 /// Which bookings to list; all that is given has to hold.
 #[derive(Debug, Clone, Default)]
@@ -129,18 +105,8 @@ pub struct BookingFilter {
     pub text: Option<String>,
 }
 
-/// All bookings of the tenant that fit: for its administrators.
-#[derive(Message)]
-#[rtype(result = "Result<Page<BookingDetails>, Fault>")]
-pub struct ListBookings {
-    pub scope: TenantScope,
-    pub filter: BookingFilter,
-    pub page: PageRequest,
-}
-
 /// Moves a booking on: for administrators.
-#[derive(Message, Clone)]
-#[rtype(result = "Result<BookingDetails, MoveError>")]
+#[derive(Clone)]
 pub struct MoveBooking {
     pub scope: TenantScope,
     pub reference: BookingRef,
@@ -148,27 +114,10 @@ pub struct MoveBooking {
     pub note: Option<String>,
     pub by_user_id: Uuid,
     pub by_email: String,
-    pub request_id: Option<crate::audit_log::RequestId>,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum MoveError {
-    #[error("there is no such booking")]
-    NotFound,
-    #[error("a booking cannot go from {from:?} to {to:?}")]
-    InvalidTransition { from: BookingStatus, to: BookingStatus },
-    #[error(transparent)]
-    Fault(#[from] Fault),
+    pub request_id: Option<RequestId>,
 }
 
 /// What a mail tells: a booking, and the event that the mail is about.
-#[derive(Message)]
-#[rtype(result = "Result<Option<BookingNotice>, Fault>")]
-pub struct FindBookingNotice {
-    pub scope: TenantScope,
-    pub event_id: Uuid,
-}
-
 #[derive(Clone)]
 pub struct BookingNotice {
     pub booking: BookingView,

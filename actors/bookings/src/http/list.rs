@@ -1,20 +1,18 @@
 //! `GET /api/admin/bookings`
 
 use actix_web::{HttpResponse, web};
-use primetech_actors::ask::ask;
-use primetech_actors::booking::{BookingDetails, BookingFilter, BookingStatus, ListBookings};
+use primetech_http::endpoint::Endpoint;
+use primetech_http::error::ApiError;
+use primetech_http::input::page::ListAnswer;
+use primetech_http::input::{Input, rules};
+use primetech_http::layers::permission::Admin;
+use primetech_http::openapi::{Doc, PageOf};
 use serde_json::json;
 
-use crate::app::State;
-use crate::error::ApiError;
-use crate::input::page::ListAnswer;
-use crate::input::{Input, rules};
-use crate::layers::permission::Admin;
-use crate::openapi::{Doc, PageOf};
-use crate::routes::{Access, Endpoint};
+use crate::{BookingDetails, BookingFilter, BookingStatus, Bookings};
 
 pub fn endpoint() -> Endpoint {
-    Endpoint::get("/api/admin/bookings", Access::Admin, || web::to(handle)).documented(doc)
+    Endpoint::get("/api/admin/bookings", handle).documented(doc)
 }
 
 fn doc() -> Doc {
@@ -34,7 +32,7 @@ fn doc() -> Doc {
 }
 
 async fn handle(
-    state: web::Data<State>,
+    bookings: web::Data<Bookings>,
     Admin(session): Admin,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
@@ -45,7 +43,6 @@ async fn handle(
     let page = input.page();
     let (status, from, to, text, page) = input.finish((status, from, to, text, page))?;
     let filter = BookingFilter { status, from, to, text };
-    let scope = session.scope();
-    let bookings = ask(state.actors.bookings.of(&scope), ListBookings { scope, filter, page }).await?;
-    Ok(HttpResponse::Ok().json(ListAnswer::from(bookings)))
+    let found = bookings.list(&session.scope(), &filter, &page).await?;
+    Ok(HttpResponse::Ok().json(ListAnswer::from(found)))
 }

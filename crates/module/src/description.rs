@@ -1,0 +1,66 @@
+//! What a composition is, for `primetech modules` and the documents that are made from it.
+
+use serde::Serialize;
+
+use crate::surface::Surface;
+
+/// The modules in their order.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Description {
+    pub modules: Vec<ModuleDescription>,
+}
+
+/// What one module brings.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModuleDescription {
+    pub name: &'static str,
+    pub endpoints: Vec<String>,
+    pub codes: Vec<&'static str>,
+    pub tables: Vec<&'static str>,
+    pub tells: Vec<&'static str>,
+    /// Inside the transaction that tells.
+    pub hears_within: Vec<&'static str>,
+    /// After it, by the outbox: event and topic.
+    pub hears_after: Vec<(&'static str, &'static str)>,
+    pub workers: Vec<&'static str>,
+}
+
+pub(crate) fn of(surface: &Surface) -> Description {
+    let of_module = |name: &'static str| ModuleDescription {
+        name,
+        endpoints: surface
+            .endpoints
+            .iter()
+            .filter(|(module, _)| *module == name)
+            .map(|(_, endpoint)| format!("{} {}", endpoint.method, endpoint.path))
+            .collect(),
+        codes: of(&surface.codes, name).map(|code| code.as_str()).collect(),
+        tables: of(&surface.tables, name).collect(),
+        tells: of(&surface.tells, name).collect(),
+        hears_within: surface
+            .reactions
+            .heard_within()
+            .filter(|(_, module, _)| *module == name)
+            .map(|(event, ..)| event)
+            .collect(),
+        hears_after: surface
+            .reactions
+            .heard_after()
+            .filter(|(_, module, _)| *module == name)
+            .map(|(event, _, topic)| (event, topic))
+            .collect(),
+        workers: surface
+            .workers
+            .iter()
+            .filter(|(module, _)| *module == name)
+            .map(|(_, worker)| worker.name)
+            .collect(),
+    };
+    return Description { modules: surface.modules.iter().map(|name| of_module(name)).collect() };
+
+    fn of<T: Copy>(all: &[(&'static str, T)], name: &'static str) -> impl Iterator<Item = T> {
+        all.iter().filter(move |(module, _)| *module == name).map(|(_, thing)| *thing)
+    }
+}

@@ -1,0 +1,30 @@
+//! How a domain joins the product.
+//!
+//! A domain implements [`Module`]: it names all that it brings on a [`Surface`]. The composition root puts the modules
+//! into a list, [`Modules`], which refuses what does not fit together and names both sides. Nothing about a domain is
+//! said anywhere else.
+
+mod command;
+mod conflicts;
+mod description;
+mod modules;
+mod surface;
+mod worker;
+
+use std::sync::Arc;
+
+pub use command::{Command, CommandContext, CommandError, CommandReply, RunCommand};
+pub use conflicts::Conflict;
+pub use description::{Description, ModuleDescription};
+pub use modules::{Composition, Modules, Shared};
+pub use surface::Surface;
+pub use worker::{Next, Stop, Worker};
+
+/// A domain of the product.
+pub trait Module: Send + Sync + Sized + 'static {
+    /// The prefix of its topics, figures, settings and advisory locks.
+    const NAME: &'static str;
+
+    /// Names all that the module brings.
+    fn surface(self: &Arc<Self>, on: &mut Surface);
+}

@@ -1,0 +1,103 @@
+//! The modules of a process, put together and checked.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix_web::web;
+use primetech_http::endpoint::Endpoint;
+use primetech_http::error::Code;
+use primetech_kernel::events::Reactions;
+use primetech_kernel::outbox::{Delivery, DeliveryError};
+
+use crate::conflicts::{self, Conflict};
+use crate::surface::{Data, Deliver, IsRunning, Surface};
+use crate::worker::Worker;
+use crate::{Module, description};
+
+/// A list of modules. Those that tell come before those that hear.
+#[derive(Default)]
+pub struct Modules {
+    surface: Surface,
+}
+
+/// What the parts of a process need of its modules.
+pub struct Composition {
+    pub endpoints: Vec<Endpoint>,
+    pub codes: Vec<Code>,
+    pub reactions: Reactions,
+    pub workers: Vec<Worker>,
+    pub description: description::Description,
+    shared: Shared,
+}
+
+/// What is asked while the process serves. Cheap to clone.
+#[derive(Clone)]
+pub struct Shared(Arc<SharedParts>);
+
+struct SharedParts {
+    data: Vec<Data>,
+    deliveries: HashMap<&'static str, Deliver>,
+    running: Vec<IsRunning>,
+}
+
+impl Modules {
+    #[must_use]
+    pub fn with<M: Module>(mut self, module: &Arc<M>) -> Self {
+        self.surface.module = M::NAME;
+        self.surface.modules.push(M::NAME);
+        module.surface(&mut self.surface);
+        self
+    }
+
+    /// Checks that the modules fit together. Names every conflict, with both sides.
+    pub fn compose(self) -> Result<Composition, Vec<Conflict>> {
+        let found = conflicts::of(&self.surface);
+        if !found.is_empty() {
+            return Err(found);
+        }
+        let description = description::of(&self.surface);
+        let Surface { codes, endpoints, data, reactions, deliveries, workers, running, .. } = self.surface;
+        let deliveries = deliveries.into_iter().map(|(_, topic, deliver)| (topic, deliver)).collect();
+        Ok(Composition {
+            endpoints: endpoints.into_iter().map(|(_, endpoint)| endpoint).collect(),
+            codes: codes.into_iter().map(|(_, code)| code).collect(),
+            reactions,
+            workers: workers.into_iter().map(|(_, worker)| worker).collect(),
+            description,
+            shared: Shared(Arc::new(SharedParts { data, deliveries, running })),
+        })
+    }
+}
+
+impl Composition {
+    pub fn shared(&self) -> Shared {
+        self.shared.clone()
+    }
+}
+
+impl Shared {
+    /// Gives handlers their modules.
+    pub fn configure(&self, config: &mut web::ServiceConfig) {
+        for data in &self.0.data {
+            data(config);
+        }
+    }
+
+    /// Whether the actors of all modules take messages.
+    pub fn are_running(&self) -> bool {
+        self.0.running.iter().all(|is_running| is_running())
+    }
+
+    /// Whether a module delivers the messages of this topic.
+    pub fn delivers(&self, topic: &str) -> bool {
+        self.0.deliveries.contains_key(topic)
+    }
+
+    /// Delivers a message to the module that hears its topic.
+    pub async fn deliver(&self, delivery: Delivery) -> Result<(), DeliveryError> {
+        match self.0.deliveries.get(delivery.topic.as_str()) {
+            Some(deliver) => deliver(delivery).await,
+            None => Err(DeliveryError::Permanent(format!("no module delivers {}", delivery.topic))),
+        }
+    }
+}

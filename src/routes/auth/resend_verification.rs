@@ -1,0 +1,49 @@
+//! `POST /v1/auth/resend-verification`: the same answer whether or not there is such a user.
+
+use actix_web::{HttpResponse, web};
+use primetech_actors::ask::ask;
+use primetech_actors::session::ResendVerification;
+use utoipa::ToSchema;
+
+use super::request_password_reset::RequestedAnswer;
+use crate::app::State;
+use crate::error::ApiError;
+use crate::input::{Input, rules};
+use crate::layers::facts::RequestId;
+use crate::layers::permission::CurrentTenant;
+use crate::openapi::Doc;
+use crate::rate_limits::Bucket;
+use crate::routes::Endpoint;
+
+pub fn endpoint() -> Endpoint {
+    Endpoint::post("/v1/auth/resend-verification", handle).counted_in(Bucket::Auth).documented(doc)
+}
+
+fn doc() -> Doc {
+    Doc::new("Ask for another mail to confirm an address")
+        .about("The answer does not tell whether there is such a user, or whether the address is confirmed already.")
+        .body::<ResendVerificationBody>()
+        .answers::<RequestedAnswer>(202, "If there is such a user and its address is not confirmed, a mail is on its way.")
+}
+
+/// What is sent.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape of the document; fields are read by their rules")]
+struct ResendVerificationBody {
+    #[schema(example = "jane@example.com", format = Email, max_length = 254)]
+    email: String,
+}
+
+async fn handle(
+    state: web::Data<State>,
+    CurrentTenant(tenant): CurrentTenant,
+    request_id: RequestId,
+    mut input: Input,
+) -> Result<HttpResponse, ApiError> {
+    let email = input.body()?.required("email", rules::email);
+    let (email,) = input.finish((email,))?;
+    let request = ResendVerification { scope: tenant.scope(), email, request_id: request_id.audited() };
+    ask(&state.actors.session, request).await?;
+    Ok(HttpResponse::Accepted().json(RequestedAnswer {}))
+}
