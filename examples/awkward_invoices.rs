@@ -67,10 +67,7 @@ fn save(folder: &Path, name: &str, bytes: &[u8], missing: usize) -> Result<(), F
 }
 
 fn plain_seller() -> Seller {
-    seller(
-        "Northwind Software Ltd.",
-        &["12 Harbour Street", "Bristol BS1 4QA", "United Kingdom", "VAT GB 123 4567 89"],
-    )
+    seller("Northwind Software Ltd.", &["12 Harbour Street", "Bristol BS1 4QA", "United Kingdom"])
 }
 
 fn long_seller() -> Seller {
@@ -102,7 +99,11 @@ fn japanese_seller() -> Seller {
 }
 
 fn seller(name: &str, address: &[&str]) -> Seller {
-    Seller { name: name.to_owned(), address: address.iter().map(|line| (*line).to_owned()).collect() }
+    Seller {
+        name: name.to_owned(),
+        address: address.iter().map(|line| (*line).to_owned()).collect(),
+        tax_id: Some("XX 123456789".to_owned()),
+    }
 }
 
 fn long_names() -> Result<InvoiceView, Failure> {
@@ -227,6 +228,7 @@ fn receipt_of(invoice: &InvoiceView) -> Result<ReceiptView, Failure> {
         currency: invoice.currency.clone(),
         total: invoice.total,
         paid_at: moment("2026-01-31T10:04:30Z")?,
+        issued_at: moment("2026-01-31T10:04:31Z")?,
         provider: "STRIPE".to_owned(),
         provider_payment_id: Some("pi_3QkExampleOfAPaymentReference42".to_owned()),
     })

@@ -25,6 +25,7 @@ use primetech_actors::clock::{SharedClock, SystemClock};
 use primetech_actors::database::{Database, InvalidDatabaseUrl};
 use primetech_actors::fault::Fault;
 use primetech_actors::licence::{CertificateSigner, InvalidSigningKey};
+use primetech_actors::order::END_SESSIONS;
 use primetech_actors::outbox::{
     Courier, CourierSettings, Delivery, DeliveryError, Destination, MailAllowances,
 };
@@ -51,6 +52,7 @@ use crate::integrations::pdf::{Printer, PrinterError};
 use crate::integrations::storage::{Patience, Storage};
 use crate::integrations::stripe::{PaymentProvider, ProviderConfigError, ProviderTimeouts};
 use crate::metrics;
+use crate::open_sessions::OpenSessions;
 
 pub use crate::routes::Readiness;
 
@@ -334,12 +336,13 @@ pub fn service(
 
 /// Delivers the outbox while the application runs.
 fn courier(state: &State, mailer: Arc<Mailer>) -> Courier<Deliveries> {
+    let sessions = OpenSessions { payments: state.payments.clone(), orders: state.actors.orders.clone() };
     Courier {
         database: state.actors.database.clone(),
         clock: state.actors.clock.clone(),
         signal: state.actors.outbox.clone(),
         settings: CourierSettings::default(),
-        destination: Deliveries { modules: state.modules.clone(), mailer },
+        destination: Deliveries { modules: state.modules.clone(), sessions, mailer },
     }
 }
 
@@ -384,9 +387,11 @@ fn mail_allowances(config: &Config) -> MailAllowances {
     }
 }
 
-/// Where the messages of the outbox go: to the module that hears their topic, and the other mails to the mailer.
+/// Where the messages of the outbox go: to the module that hears their topic, the ending of Checkout Sessions to the
+/// provider, and the other mails to the mailer.
 struct Deliveries {
     modules: Shared,
+    sessions: OpenSessions,
     mailer: Arc<Mailer>,
 }
 
@@ -394,6 +399,8 @@ impl Destination for Deliveries {
     async fn deliver(&self, delivery: Delivery) -> Result<(), DeliveryError> {
         if self.modules.delivers(&delivery.topic) {
             self.modules.deliver(delivery).await
+        } else if delivery.topic == END_SESSIONS {
+            self.sessions.end(&delivery).await
         } else {
             self.mailer.deliver(delivery).await
         }

@@ -103,7 +103,7 @@ fn print(printer: &Printer, seller: SellerRecord, printed: &ToPrint) -> Result<P
         PaperSize::A4 => Paper::A4,
         PaperSize::Letter => Paper::Letter,
     };
-    let seller = Seller { name: seller.name, address: seller.address };
+    let seller = Seller { name: seller.name, address: seller.address, tax_id: seller.tax_id };
     match printed {
         ToPrint::Invoice(invoice) => printer.invoice(paper, &seller, invoice),
         ToPrint::Receipt(receipt, invoice) => printer.receipt(paper, &seller, receipt, invoice),

@@ -9,6 +9,7 @@ pub mod dev;
 pub mod documents;
 pub mod integrations;
 pub mod metrics;
+mod open_sessions;
 mod reconciler;
 pub mod routes;
 pub mod schema;

@@ -15,12 +15,13 @@ impl Provider for PaymentProvider {
         self.get_checkout_session(session_id).await.map(state).map_err(refusal)
     }
 
-    async fn find_session(
+    async fn find_sessions(
         &self,
         order_id: Uuid,
         made: RangeInclusive<DateTime<Utc>>,
-    ) -> Result<Option<SessionState>, AskError> {
-        Ok(self.find_checkout_session(order_id, made).await.map_err(refusal)?.map(state))
+    ) -> Result<Vec<SessionState>, AskError> {
+        let found = self.find_checkout_sessions(order_id, made).await.map_err(refusal)?;
+        Ok(found.into_iter().map(state).collect())
     }
 
     async fn events(
@@ -57,6 +58,7 @@ fn state(details: CheckoutSessionDetails) -> SessionState {
         url: details.url,
         expires_at: details.expires_at,
         payment_intent: details.payment_intent_id,
+        paid_at: details.paid_at,
         standing,
     }
 }

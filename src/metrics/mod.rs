@@ -89,6 +89,7 @@ fn describe() {
     describe_counter!("activation_refusals_total", "Activations refused, by reason");
     describe_counter!("webhook_events_failed_total", "Provider events that failed");
     describe_gauge!("webhook_events_failed", "Stored provider events that failed and were not run again");
+    describe_counter!("payment_refunds_failed_total", "Refunds that failed after they were made");
     describe_histogram!(
         "webhook_lag_seconds",
         Unit::Seconds,
@@ -126,6 +127,7 @@ fn describe() {
 /// Shows what hardly ever happens from the start on: the first time is a rise only from a zero that was seen before.
 fn begin_at_zero() {
     counter!("webhook_events_failed_total").increment(0);
+    counter!("payment_refunds_failed_total").increment(0);
     counter!("licence_unknown_keys_total").increment(0);
     counter!("licence_guesses_total").increment(0);
     for dead in ["true", "false"] {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod accounts;
+mod attempts;
 mod audit_log;
 mod background;
 mod bookings;
@@ -35,6 +36,7 @@ mod mixing;
 mod monitoring;
 mod numbers;
 mod outbox;
+mod payments;
 mod rate_limits;
 mod reconciler;
 mod return_addresses;

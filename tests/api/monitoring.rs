@@ -171,8 +171,7 @@ async fn every_documented_figure_is_shown_and_no_other() {
     shop.post(0, DEMO, "/api/licences/activate", &activation).await.expect(201);
     let unknown = json!({"licKey": "LIC-AAAA-BBBB-CCCC", "fingerprint": "a-device"});
     shop.post(0, DEMO, "/api/licences/activate", &unknown).await.expect(404);
-    let mut failing =
-        event("checkout.session.completed", json!({"id": "cs_unknown", "payment_status": "unpaid"}));
+    let mut failing = event("checkout.session.completed", json!({"id": 7, "payment_status": "unpaid"}));
     shop.deliver(0, &failing).await.expect(200);
     failing["id"] = json!("evt_ignored");
     failing["type"] = json!("customer.created");

@@ -22,6 +22,10 @@ pub enum Operation {
         /// Which `Idempotency-Key`.
         key: u8,
     },
+    /// The same checkout again, its answer being lost and its session's time being over: another attempt.
+    TryAgain {
+        order: u8,
+    },
     Deliver {
         order: u8,
         fact: Fact,
@@ -114,14 +118,24 @@ pub enum Fact {
     /// `async_payment_failed`.
     BankRefused,
     Expired,
+    /// By the order's first session, which another attempt may have followed.
+    PaidByTheFirst,
+    /// The first session's end.
+    FirstExpired,
     PaidTooLittle,
     PaidInOtherCurrency,
     /// So many hundreds of the total, altogether.
     RefundedPartly(u8),
     Refunded,
-    /// By its number. The disputes 0 and 2 are won in the end, 1 is lost.
+    /// The refund with this number failed: 1 to 3 are of a hundred, 4 is of the rest.
+    RefundFailed(u8),
+    /// What failed was refunded once more.
+    RefundedAgain,
+    /// By its number. The disputes 0 and 2 are won at first, 1 is lost.
     Disputed(u8),
     DisputeClosed(u8),
+    /// It ended the other way after all.
+    DisputeTurned(u8),
     /// A type that means nothing here.
     Unhandled,
 }
@@ -133,12 +147,31 @@ impl Fact {
             Self::RefundedPartly(hundreds) => format!("refunded{hundreds}"),
             Self::Disputed(dispute) => format!("disputed{dispute}"),
             Self::DisputeClosed(dispute) => format!("closed{dispute}"),
+            Self::DisputeTurned(dispute) => format!("turned{dispute}"),
+            Self::RefundFailed(refund) => format!("refundfailed{refund}"),
             other => format!("{other:?}").to_lowercase(),
         }
     }
 }
 
-/// Whether this dispute ends for the shop.
+impl Fact {
+    /// When it happened, in seconds after the order: the provider's time does not depend on when it tells.
+    pub fn happened(self) -> u32 {
+        match self {
+            Self::RefundedPartly(hundreds) => 100 + u32::from(hundreds),
+            Self::Refunded => 110,
+            // After the last refund, the fourth in the same second as it.
+            Self::RefundFailed(refund) => 114 - u32::from(refund),
+            Self::RefundedAgain => 120,
+            Self::Disputed(_) => 200,
+            Self::DisputeClosed(_) => 210,
+            Self::DisputeTurned(_) => 220,
+            _ => 10,
+        }
+    }
+}
+
+/// Whether this dispute ends for the shop at first.
 pub fn is_won(dispute: u8) -> bool {
     dispute != 1
 }
@@ -206,8 +239,13 @@ fn fact() -> impl Strategy<Value = Fact> {
         1 => Just(Fact::PaidInOtherCurrency),
         3 => (1_u8..4).prop_map(Fact::RefundedPartly),
         3 => Just(Fact::Refunded),
+        3 => (1_u8..5).prop_map(Fact::RefundFailed),
+        1 => Just(Fact::RefundedAgain),
         4 => (0_u8..3).prop_map(Fact::Disputed),
         4 => (0_u8..3).prop_map(Fact::DisputeClosed),
+        3 => (0_u8..3).prop_map(Fact::DisputeTurned),
+        1 => Just(Fact::PaidByTheFirst),
+        1 => Just(Fact::FirstExpired),
         1 => Just(Fact::Unhandled),
     ]
 }
@@ -263,6 +301,8 @@ fn operation() -> impl Strategy<Value = Operation> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => operation().prop_map(|operation| vec![operation]),
+        // Alone: whose answer is lost is no question of order.
+        1 => (0_u8..4).prop_map(|order| vec![Operation::TryAgain { order }]),
         4 => vec(operation(), 2..=3),
         // The same thing at the same time: a provider's second delivery, an impatient client.
         2 => (operation(), 2_usize..=3).prop_map(|(operation, times)| vec![operation; times]),

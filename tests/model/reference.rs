@@ -26,13 +26,23 @@ struct Order {
     receipt: Option<u32>,
     /// What ended it before any money was taken.
     ended: Option<&'static str>,
+    /// What its checkout was answered with last.
+    answered: &'static str,
+    /// Attempts at the provider.
+    attempts: u32,
+    /// The largest sum that was told, and whether it was all.
     refunded: i64,
     is_refunded: bool,
-    disputes: BTreeMap<u8, Dispute>,
+    failed_refunds: BTreeSet<u8>,
+    is_refunded_again: bool,
+    /// When the last word was said, and what it was.
+    disputes: BTreeMap<u8, (u32, Dispute)>,
     licences: Vec<LicenceState>,
+    /// A session told of the payment intent before money was taken.
+    knows_intent: bool,
     heard: BTreeSet<String>,
-    /// Of those heard, those that need a payment first.
-    about_payment: BTreeSet<String>,
+    /// Of those heard, those that need a payment first, and whether they bear the order's mark.
+    about_payment: BTreeMap<String, bool>,
     /// Of those heard, those that can never succeed.
     impossible: BTreeSet<String>,
     meaningless: BTreeSet<String>,
@@ -60,7 +70,7 @@ impl Order {
 
     fn status(&self) -> &'static str {
         match (self.is_paid(), self.ended) {
-            (true, _) if self.is_refunded => "REFUNDED",
+            (true, _) if self.refunds().1 => "REFUNDED",
             (true, _) => "PAID",
             (false, Some(ended)) => ended,
             (false, None) => "PENDING",
@@ -75,11 +85,35 @@ impl Order {
         }
     }
 
+    /// How much is refunded in the end, and whether it is all. Every failure is of a refund that was told before, but what
+    /// is refunded once more.
+    fn refunds(&self) -> (i64, bool) {
+        if self.is_refunded_again {
+            return (self.cart.total(), true);
+        }
+        let failed: i64 = self.failed_refunds.iter().map(|refund| refund_amount(self.cart, *refund)).sum();
+        ((self.refunded - failed).max(0), self.is_refunded && self.failed_refunds.is_empty())
+    }
+
+    fn any_dispute(&self, wanted: Dispute) -> bool {
+        self.disputes.values().any(|(_, dispute)| *dispute == wanted)
+    }
+
+    fn dispute(&self) -> &'static str {
+        let words = [(Dispute::Lost, "LOST"), (Dispute::Open, "OPEN"), (Dispute::Won, "WON")];
+        let found = words.iter().find(|(dispute, _)| self.is_paid() && self.any_dispute(*dispute));
+        found.map_or("none", |(_, word)| word)
+    }
+
+    /// Whether the money is gone.
+    fn is_taken_back(&self) -> bool {
+        self.is_paid() && (self.refunds().1 || self.any_dispute(Dispute::Lost))
+    }
+
     fn licence_status(&self, licence: &LicenceState) -> &'static str {
-        let any = |wanted| self.disputes.values().any(|dispute| *dispute == wanted);
-        if self.is_refunded || any(Dispute::Lost) || licence.is_revoked_by_operator {
+        if self.is_taken_back() || licence.is_revoked_by_operator {
             "REVOKED"
-        } else if any(Dispute::Open) {
+        } else if self.any_dispute(Dispute::Open) {
             "SUSPENDED"
         } else if licence.has_lapsed {
             "EXPIRED"
@@ -93,8 +127,8 @@ impl Order {
             "FAILED"
         } else if self.meaningless.contains(name) {
             "IGNORED"
-        } else if self.about_payment.contains(name) && !self.is_paid() {
-            "PENDING"
+        } else if let Some(is_marked) = self.about_payment.get(name).filter(|_| !self.is_paid()) {
+            if *is_marked || self.knows_intent { "PENDING" } else { "IGNORED" }
         } else {
             "PROCESSED"
         }
@@ -106,35 +140,56 @@ impl Order {
             return;
         }
         match fact {
-            Fact::Paid | Fact::PaidLater if !self.is_paid() => {
+            Fact::Paid | Fact::PaidLater | Fact::PaidByTheFirst if !self.is_paid() => {
                 *receipts += 1;
                 self.receipt = Some(*receipts);
                 self.licences = vec![LicenceState::default(); self.cart.licences().into()];
             }
-            Fact::BankRefused => self.end("FAILED"),
+            Fact::BankRefused => {
+                self.knows_intent = true;
+                self.end("FAILED");
+            }
+            Fact::Unpaid => self.knows_intent = true,
             Fact::Expired => self.end("EXPIRED"),
-            Fact::Paid | Fact::PaidLater | Fact::Unpaid => {}
+            Fact::FirstExpired if self.attempts == 1 => self.end("EXPIRED"),
+            Fact::Paid | Fact::PaidLater | Fact::PaidByTheFirst | Fact::FirstExpired => {}
             Fact::PaidTooLittle | Fact::PaidInOtherCurrency => drop(self.impossible.insert(name)),
             Fact::Unhandled => drop(self.meaningless.insert(name)),
             Fact::RefundedPartly(hundreds) => {
                 self.refunded = self.refunded.max(i64::from(hundreds) * 100);
-                self.about_payment.insert(name);
+                self.about_payment.insert(name, true);
             }
             Fact::Refunded => {
                 self.refunded = self.cart.total();
                 self.is_refunded = true;
-                self.about_payment.insert(name);
+                self.about_payment.insert(name, true);
             }
-            Fact::Disputed(dispute) => {
-                self.disputes.entry(dispute).or_insert(Dispute::Open);
-                self.about_payment.insert(name);
+            Fact::RefundFailed(refund) => {
+                self.failed_refunds.insert(refund);
+                self.about_payment.insert(name, false);
             }
+            Fact::RefundedAgain => {
+                self.is_refunded_again = true;
+                self.about_payment.insert(name, true);
+            }
+            Fact::Disputed(dispute) => self.hear_of_dispute(fact, dispute, Dispute::Open),
             Fact::DisputeClosed(dispute) => {
                 let closed = if is_won(dispute) { Dispute::Won } else { Dispute::Lost };
-                self.disputes.insert(dispute, closed);
-                self.about_payment.insert(name);
+                self.hear_of_dispute(fact, dispute, closed);
+            }
+            Fact::DisputeTurned(dispute) => {
+                let turned = if is_won(dispute) { Dispute::Lost } else { Dispute::Won };
+                self.hear_of_dispute(fact, dispute, turned);
             }
         }
+    }
+
+    fn hear_of_dispute(&mut self, fact: Fact, dispute: u8, word: Dispute) {
+        let last = self.disputes.entry(dispute).or_insert((0, word));
+        if fact.happened() > last.0 {
+            *last = (fact.happened(), word);
+        }
+        self.about_payment.insert(fact.name(), false);
     }
 
     fn end(&mut self, status: &'static str) {
@@ -166,14 +221,19 @@ impl Order {
             "invoice": self.invoice_status(),
             "payment": self.status(),
             "total": self.cart.total(),
-            "refunded": if self.is_paid() { self.refunded } else { 0 },
+            "refunded": if self.is_paid() { self.refunds().0 } else { 0 },
             "receipt_number": self.receipt,
             "entitlements": items,
-            "entitlements_revoked": if self.is_refunded { items } else { 0 },
+            "entitlements_revoked": if self.is_taken_back() { items } else { 0 },
             "licences": licences,
             "events": events,
         })
     }
+}
+
+/// Three refunds of a hundred, and a fourth of the rest.
+pub fn refund_amount(cart: Cart, refund: u8) -> i64 {
+    if refund < 4 { 100 } else { cart.total() - 300 }
 }
 
 pub fn device_name(device: u8) -> String {
@@ -205,6 +265,7 @@ impl Shop {
         };
         let known = |wanted: Licence| licence(wanted).filter(|licence| licence.unit != UNKNOWN);
         Some(match operation {
+            Operation::TryAgain { order: at } => Operation::TryAgain { order: order(at)? },
             Operation::Deliver { order: at, fact } => Operation::Deliver { order: order(at)?, fact },
             Operation::ReadOrder { order: at, by } => Operation::ReadOrder { order: order(at)?, by },
             Operation::ReadInvoice { order: at } => Operation::ReadInvoice { order: order(at)? },
@@ -232,6 +293,14 @@ impl Shop {
     pub fn apply(&mut self, operation: &Operation) -> String {
         match *operation {
             Operation::CheckOut { cart, key } => self.check_out(cart, key),
+            Operation::TryAgain { order } => {
+                let found = &mut self.orders[usize::from(order)];
+                if !found.is_paid() {
+                    found.attempts += 1;
+                }
+                found.answered = found.status();
+                format!("201 {} invoice {} again", found.answered, order + 1)
+            }
             Operation::Deliver { order, fact } => {
                 self.orders[usize::from(order)].hear(fact, &mut self.receipts);
                 r#"200 {"received":true}"#.to_owned()
@@ -242,7 +311,8 @@ impl Shop {
                 Reader::Owner | Reader::Admin => {
                     let found = &self.orders[usize::from(order)];
                     let receipt = found.receipt.map_or("none".to_owned(), |number| number.to_string());
-                    format!("200 {} invoice {} receipt {receipt}", found.status(), order + 1)
+                    let (status, dispute) = (found.status(), found.dispute());
+                    format!("200 {status} dispute {dispute} invoice {} receipt {receipt}", order + 1)
                 }
             },
             Operation::ReadInvoice { order } => {
@@ -301,7 +371,8 @@ impl Shop {
         match self.keys.get(&key) {
             Some((first, _)) if *first != cart => return "422 IDEMPOTENCY_KEY_REUSED".to_owned(),
             Some((_, order)) => {
-                return format!("201 PENDING invoice {} over {} replayed true", order + 1, cart.total());
+                let answered = self.orders[*order].answered;
+                return format!("201 {answered} invoice {} over {} replayed true", order + 1, cart.total());
             }
             None => {}
         }
@@ -311,12 +382,17 @@ impl Shop {
             cart,
             receipt: None,
             ended: None,
+            answered: "PENDING",
+            attempts: 1,
             refunded: 0,
             is_refunded: false,
+            failed_refunds: BTreeSet::new(),
+            is_refunded_again: false,
             disputes: BTreeMap::new(),
             licences: Vec::new(),
+            knows_intent: false,
             heard: BTreeSet::new(),
-            about_payment: BTreeSet::new(),
+            about_payment: BTreeMap::new(),
             impossible: BTreeSet::new(),
             meaningless: BTreeSet::new(),
         });

@@ -136,8 +136,8 @@ fn every_kind_of_operation_and_fact_is_made_in_a_few_hundred_histories() {
         }
         assert_eq!(tree(seed).current(), history, "a seed is a history");
     }
-    assert_eq!(operations.len(), 13, "{operations:?}");
-    let disputes = 2 * 3;
-    assert_eq!(facts.len(), 9 + 3 + disputes, "{facts:?}");
+    assert_eq!(operations.len(), 14, "{operations:?}");
+    let (refunds, disputes) = (3 + 4, 3 * 3);
+    assert_eq!(facts.len(), 12 + refunds + disputes, "{facts:?}");
     assert!(facts.contains(&Fact::Refunded.name()) && crowds > 1_000, "{crowds}");
 }

@@ -19,8 +19,8 @@ use uuid::Uuid;
 
 use crate::explain::explanations;
 use crate::instance::{Answer, Request};
-use crate::operation::{Fact, History, Leaver, Licence, Operation, Reader, Step, UNKNOWN, is_won};
-use crate::reference::{Shop, device_name};
+use crate::operation::{Cart, Fact, History, Leaver, Licence, Operation, Reader, Step, UNKNOWN, is_won};
+use crate::reference::{Shop, device_name, refund_amount};
 use crate::world::{WEBHOOK_SECRET, World};
 
 /// For a database that cannot be had at the moment.
@@ -77,6 +77,8 @@ struct Tenant<'a> {
     host: String,
     /// What makes the provider's ids of this tenant its own.
     tag: String,
+    /// From when on the provider's times count, in Unix time.
+    begun: i64,
     orders: Vec<PlacedOrder>,
     /// By order and unit.
     licence_keys: BTreeMap<(usize, usize), String>,
@@ -87,10 +89,14 @@ struct Tenant<'a> {
 struct PlacedOrder {
     id: String,
     number: String,
+    cart: Cart,
+    key: u8,
+    /// Of its first attempt.
+    first_session_id: String,
     session_id: String,
     invoice_number: String,
     total: i64,
-    /// The answer to its checkout, which is always the same.
+    /// The answer to its checkout, which is the same until there is another attempt.
     body: String,
 }
 
@@ -98,7 +104,12 @@ struct PlacedOrder {
 type Performed = Result<(String, Option<(Learned, String)>), String>;
 
 enum Learned {
-    Order,
+    Order {
+        cart: Cart,
+        key: u8,
+    },
+    /// Another attempt at an order.
+    Again,
     /// At this place of the step.
     Booking(usize),
 }
@@ -129,6 +140,7 @@ impl<'a> Tenant<'a> {
             scope,
             host,
             tag,
+            begun: SystemClock.now().timestamp() - 1000,
             orders: Vec::new(),
             licence_keys: BTreeMap::new(),
             bookings: Vec::new(),
@@ -179,17 +191,20 @@ impl<'a> Tenant<'a> {
 
     async fn perform(&self, instance: usize, place: usize, operation: &Operation) -> Performed {
         let text = match *operation {
+            Operation::TryAgain { order } => {
+                let found = &self.orders[usize::from(order)];
+                self.lose_answer(&found.id).await?;
+                let answer = self.check_out(instance, found.cart, found.key).await?;
+                if answer.status != 201 || answer.is_replayed {
+                    return Ok((answer.refusal(), None));
+                }
+                let body = answer.json();
+                let invoice = series(&body["invoice"]["number"], "INV")?;
+                let text = format!("201 {} invoice {invoice} again", word(&body["order"]["status"]));
+                return Ok((text, Some((Learned::Again, answer.text))));
+            }
             Operation::CheckOut { cart, key } => {
-                let items: Vec<Value> = cart
-                    .items()
-                    .iter()
-                    .map(|(sku, quantity)| json!({"sku": sku, "quantity": quantity}))
-                    .collect();
-                let headers =
-                    self.cookie(Reader::Owner).into_iter().chain([("idempotency-key", format!("key-{key}"))]);
-                let path = "/api/checkout/start".to_owned();
-                let answer =
-                    self.ask(instance, Method::POST, path, headers, json!({ "items": items })).await?;
+                let answer = self.check_out(instance, cart, key).await?;
                 if answer.status != 201 {
                     return Ok((answer.refusal(), None));
                 }
@@ -201,7 +216,7 @@ impl<'a> Tenant<'a> {
                     body["order"]["total"],
                     answer.is_replayed
                 );
-                return Ok((text, Some((Learned::Order, answer.text))));
+                return Ok((text, Some((Learned::Order { cart, key }, answer.text))));
             }
             Operation::Book => {
                 let body =
@@ -228,7 +243,8 @@ impl<'a> Tenant<'a> {
                 };
                 or_refusal(&answer, || {
                     let invoice = series(&order["invoiceNumber"], "INV")?;
-                    Ok(format!("200 {} invoice {invoice} receipt {receipt}", word(&order["status"])))
+                    let (status, dispute) = (word(&order["status"]), word(&order["dispute"]));
+                    Ok(format!("200 {status} dispute {dispute} invoice {invoice} receipt {receipt}"))
                 })?
             }
             Operation::ReadInvoice { order } => {
@@ -323,6 +339,29 @@ impl<'a> Tenant<'a> {
         Ok((text, None))
     }
 
+    async fn check_out(&self, instance: usize, cart: Cart, key: u8) -> Result<Answer, String> {
+        let items: Vec<Value> =
+            cart.items().iter().map(|(sku, quantity)| json!({"sku": sku, "quantity": quantity})).collect();
+        let headers =
+            self.cookie(Reader::Owner).into_iter().chain([("idempotency-key", format!("key-{key}"))]);
+        let path = "/api/checkout/start".to_owned();
+        self.ask(instance, Method::POST, path, headers, json!({ "items": items })).await
+    }
+
+    /// The answer to a checkout is lost, and the time of its session is over.
+    async fn lose_answer(&self, order_id: &str) -> Result<(), String> {
+        let sql = format!(
+            "UPDATE idempotency_keys
+             SET response_status = NULL, response_body = NULL, locked_until = now() - interval '1 second'
+             WHERE tenant_id = '{id}' AND order_id = '{order_id}';
+             UPDATE payments SET checkout_expires_at = now() - interval '1 second'
+             WHERE tenant_id = '{id}' AND order_id = '{order_id}'",
+            id = self.id
+        );
+        let lost = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.world.pool).await;
+        lost.map(drop).map_err(|error| error.to_string())
+    }
+
     async fn get(&self, instance: usize, path: String, by: Reader) -> Result<Answer, String> {
         self.ask(instance, Method::GET, path, self.cookie(by), Value::Null).await
     }
@@ -388,7 +427,12 @@ impl<'a> Tenant<'a> {
             json!({
                 "id": format!("ch_{}_{at}", self.tag), "object": "charge", "payment_intent": intent,
                 "refunded": is_refunded, "amount_refunded": amount, "amount": order.total, "currency": "usd",
+                "metadata": {"tenantId": self.id, "orderId": order.id},
             })
+        };
+        let first = |mut session: Value| {
+            session["id"] = json!(order.first_session_id);
+            session
         };
         let dispute = |dispute: u8, status: &str| {
             json!({
@@ -407,17 +451,38 @@ impl<'a> Tenant<'a> {
                 expired["payment_intent"] = Value::Null;
                 ("checkout.session.expired", expired)
             }
+            Fact::PaidByTheFirst => ("checkout.session.completed", first(session("paid", total, "usd"))),
+            Fact::FirstExpired => {
+                let mut expired = first(session("unpaid", total, "usd"));
+                expired["payment_intent"] = Value::Null;
+                ("checkout.session.expired", expired)
+            }
             Fact::PaidTooLittle => ("checkout.session.completed", session("paid", total - 1, "usd")),
             Fact::PaidInOtherCurrency => ("checkout.session.completed", session("paid", total, "eur")),
             Fact::RefundedPartly(hundreds) => ("charge.refunded", charge(false, i64::from(hundreds) * 100)),
             Fact::Refunded => ("charge.refunded", charge(true, total)),
+            Fact::RefundedAgain => ("charge.refunded", charge(true, total)),
+            Fact::RefundFailed(refund) => (
+                "refund.failed",
+                json!({
+                    "id": format!("re_{}_{at}_{refund}", self.tag), "object": "refund", "payment_intent": intent,
+                    "amount": refund_amount(order.cart, refund), "status": "failed", "metadata": {},
+                }),
+            ),
+            Fact::DisputeTurned(number) => {
+                ("charge.dispute.closed", dispute(number, if is_won(number) { "lost" } else { "won" }))
+            }
             Fact::Disputed(number) => ("charge.dispute.created", dispute(number, "needs_response")),
             Fact::DisputeClosed(number) => {
                 ("charge.dispute.closed", dispute(number, if is_won(number) { "won" } else { "lost" }))
             }
             Fact::Unhandled => ("payment_intent.created", json!({"id": intent, "object": "payment_intent"})),
         };
-        json!({"id": self.event_id(at, fact), "object": "event", "type": kind, "data": {"object": object}})
+        let created = self.begun + i64::from(fact.happened());
+        json!({
+            "id": self.event_id(at, fact), "object": "event", "type": kind, "created": created,
+            "data": {"object": object},
+        })
     }
 
     /// Learns the names that the product gave, and checks that a repeated checkout was answered with the same bytes.
@@ -436,11 +501,20 @@ impl<'a> Tenant<'a> {
                     let reference = word(&body["booking"]["bkgRef"]);
                     booked.insert(place, format!("{reference} {}", word(&body["booking"]["email"])));
                 }
-                Learned::Order => {
+                Learned::Again => {
+                    let at = series(&body["invoice"]["number"], "INV")? - 1;
+                    let order = self.orders.get_mut(at).ok_or("another attempt at an unknown order")?;
+                    order.session_id = word(&body["checkout"]["sessionId"]).to_owned();
+                    order.body = text;
+                }
+                Learned::Order { cart, key } => {
                     let at = series(&body["invoice"]["number"], "INV")? - 1;
                     let order = PlacedOrder {
                         id: word(&body["order"]["id"]).to_owned(),
                         number: word(&body["order"]["number"]).to_owned(),
+                        cart,
+                        key,
+                        first_session_id: word(&body["checkout"]["sessionId"]).to_owned(),
                         session_id: word(&body["checkout"]["sessionId"]).to_owned(),
                         invoice_number: word(&body["invoice"]["number"]).to_owned(),
                         total: body["order"]["total"].as_i64().unwrap_or_default(),

@@ -35,19 +35,22 @@ fn field() -> impl Strategy<Value = String> {
         "tenantId",
         "orderId",
         "refunded",
+        "amount",
         "amount_refunded",
         "status",
     ];
     prop_oneof![4 => prop::sample::select(NAMES).prop_map(str::to_owned), 1 => any::<String>()]
 }
 
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 10] = [
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
     "checkout.session.async_payment_failed",
     "checkout.session.expired",
     "charge.refunded",
+    "refund.failed",
     "charge.dispute.created",
+    "charge.dispute.updated",
     "charge.dispute.closed",
     "customer.created",
 ];

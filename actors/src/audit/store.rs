@@ -48,15 +48,15 @@ pub(super) async fn receipts(
     each: impl FnMut(NumberedRow),
 ) -> sqlx::Result<()> {
     const RECEIPTS: &str = "
-        SELECT n.number, n.paid_at AS date, n.currency, n.total, NULL::text AS status,
+        SELECT n.number, n.created_at AS date, n.currency, n.total, NULL::text AS status,
                o.number AS order_number, o.status AS order_status, o.currency AS order_currency,
                o.total AS order_total, NULL::bigint AS subtotal, NULL::bigint AS items_total,
                (SELECT count(*) FROM receipts r
                 WHERE r.tenant_id = n.tenant_id AND r.order_id = n.order_id) AS receipts
         FROM receipts n LEFT JOIN orders o ON o.tenant_id = n.tenant_id AND o.id = n.order_id
         WHERE n.tenant_id = $1
-          AND (left(n.number, 9) = $2 OR (n.paid_at >= make_timestamptz($3, 1, 1, 0, 0, 0, 'UTC')
-                                          AND n.paid_at < make_timestamptz($3 + 1, 1, 1, 0, 0, 0, 'UTC')))
+          AND (left(n.number, 9) = $2 OR (n.created_at >= make_timestamptz($3, 1, 1, 0, 0, 0, 'UTC')
+                                          AND n.created_at < make_timestamptz($3 + 1, 1, 1, 0, 0, 0, 'UTC')))
         ORDER BY n.number COLLATE \"C\", n.id";
     stream(tx, RECEIPTS, Kind::Receipt, year, each).await
 }

@@ -15,7 +15,7 @@ use crate::database::Database;
 use crate::idempotency::{self, Claimed, HeldClaim, KeyedClaim};
 use crate::identifiers::{InvoiceNumber, OrderNumber, day_period};
 use crate::money;
-use crate::order::{BillTo, InvoiceView, ItemView, OrderView, store::find_placed};
+use crate::order::{Attempt, BillTo, InvoiceView, ItemView, OrderView, ReturnPages, store::find_placed};
 use crate::random;
 
 /// Numbers orders and invoices. All requests for a tenant meet in one of these actors, which takes the numbers of a
@@ -97,7 +97,7 @@ impl Batch for OrderBatch {
                     None => Err(PlaceOrderError::NumbersExhausted { claim }),
                     Some((invoice_sequence, order_sequence)) => {
                         let order = number(item, plan, now, invoice_sequence, order_sequence);
-                        let placed = shown(&order, claim, now);
+                        let placed = shown(&order, &item.returns, claim, now);
                         new_orders.push(order);
                         Ok(placed)
                     }
@@ -115,6 +115,9 @@ fn plan(
     now: DateTime<Utc>,
 ) -> Result<Plan, PlaceOrderError> {
     let tenant_id = request.buyer.scope.tenant_id();
+    if !request.may_return {
+        return Err(PlaceOrderError::ReturnForbidden);
+    }
     let mut items = Vec::with_capacity(request.items.len());
     for wanted in &request.items {
         let Some(product) = products.get(&(tenant_id, wanted.sku.clone())) else {
@@ -151,7 +154,8 @@ fn check_amounts(items: &[NewItem], total: i64, currency: &str) -> Result<(), Pl
     if faults.is_empty() { Ok(()) } else { Err(PlaceOrderError::NotChargeable(faults)) }
 }
 
-/// Claims the keys of the batch and decides what is decided by them. A request whose body is wrong makes no claim.
+/// Claims the keys of the batch and decides what is decided by them: a key that is known decides before anything that may
+/// have changed since, such as the catalogue. A new request that is refused as invalid leaves no claim.
 async fn claim_keys(
     tx: &mut BatchTx,
     now: DateTime<Utc>,
@@ -161,11 +165,7 @@ async fn claim_keys(
     let mut claiming = Vec::new();
     let mut wanted = Vec::new();
     for (at, (request, plan)) in requests.iter().zip(&plans).enumerate() {
-        let order_id = match plan {
-            Ok(plan) => Some(plan.order_id),
-            Err(PlaceOrderError::ProductNotFound { .. }) => None,
-            Err(_) => continue,
-        };
+        let order_id = plan.as_ref().ok().map(|plan| plan.order_id);
         if let Some(claim) = &request.claim {
             claiming.push(at);
             wanted.push(KeyedClaim { scope: request.buyer.scope, claim, order_id });
@@ -177,6 +177,7 @@ async fn claim_keys(
         claims.extend(claiming.into_iter().zip(claimed));
     }
     let mut steps = Vec::with_capacity(requests.len());
+    let mut refused = Vec::new();
     for (at, (request, plan)) in requests.iter().zip(plans).enumerate() {
         let held = match claims.remove(&at) {
             Some(Claimed::Refused(refused)) => {
@@ -185,8 +186,9 @@ async fn claim_keys(
             }
             Some(Claimed::Resume(held, order_id)) => {
                 let tenant_id = request.buyer.scope.tenant_id();
-                let (order, invoice) = find_placed(tx.connection(), tenant_id, order_id).await?;
-                steps.push(decided(Ok(Placed { order, invoice, claim: Some(held) })));
+                let (order, invoice, attempt) = find_placed(tx.connection(), tenant_id, order_id).await?;
+                let claim = Some(held);
+                steps.push(decided(Ok(Placed { order, invoice, attempt, is_resumed: true, claim })));
                 continue;
             }
             Some(Claimed::Fresh(held)) => Some(held),
@@ -197,9 +199,13 @@ async fn claim_keys(
             Err(PlaceOrderError::ProductNotFound { sku, .. }) => {
                 decided(Err(PlaceOrderError::ProductNotFound { sku, claim: held }))
             }
-            Err(error) => decided(Err(error)),
+            Err(error) => {
+                refused.extend(held.map(|held| (request.buyer.scope.tenant_id(), held)));
+                decided(Err(error))
+            }
         });
     }
+    idempotency::forget(tx.connection(), &refused).await?;
     Ok(steps)
 }
 
@@ -292,10 +298,12 @@ fn number(
         bill_to_name: buyer.name.clone(),
         bill_to_email: buyer.email.clone(),
         payment_id: random::row_id(now),
+        success_url: request.returns.success_url.clone(),
+        cancel_url: request.returns.cancel_url.clone(),
     }
 }
 
-fn shown(order: &NewOrder, claim: Option<HeldClaim>, now: DateTime<Utc>) -> Placed {
+fn shown(order: &NewOrder, returns: &ReturnPages, claim: Option<HeldClaim>, now: DateTime<Utc>) -> Placed {
     let items: Vec<ItemView> = order
         .items
         .iter()
@@ -332,6 +340,8 @@ fn shown(order: &NewOrder, claim: Option<HeldClaim>, now: DateTime<Utc>) -> Plac
         receipt_number: None,
         created_at: now,
         paid_at: None,
+        dispute: None,
     };
-    Placed { order, invoice, claim }
+    let attempt = Attempt { number: 1, started_at: now, returns: Some(returns.clone()), checkout: None };
+    Placed { order, invoice, attempt, is_resumed: false, claim }
 }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 use crate::fault::Fault;
 use crate::idempotency::{HeldClaim, IdempotencyClaim, Refused};
 use crate::money::AmountFault;
-use crate::order::{InvoiceView, OrderView};
+use crate::order::{Attempt, InvoiceView, OrderView, ReturnPages};
 use crate::session::Session;
 use crate::tenancy::TenantScope;
 
@@ -44,6 +44,10 @@ pub struct WantedItem {
 pub struct PlaceOrder {
     pub buyer: Buyer,
     pub items: Vec<WantedItem>,
+    pub returns: ReturnPages,
+    /// False where the customer must not be sent to these pages. The key decides first: an order that was placed before
+    /// goes on as it is.
+    pub may_return: bool,
     pub claim: Option<IdempotencyClaim>,
 }
 
@@ -52,6 +56,9 @@ pub struct PlaceOrder {
 pub struct Placed {
     pub order: OrderView,
     pub invoice: InvoiceView,
+    pub attempt: Attempt,
+    /// An earlier request got as far as this order, and may have asked the provider already.
+    pub is_resumed: bool,
     /// The request's claim, to be settled with its answer.
     pub claim: Option<HeldClaim>,
 }
@@ -71,6 +78,8 @@ pub enum NotChargeable {
 pub enum PlaceOrderError {
     #[error("there is no such product")]
     ProductNotFound { sku: String, claim: Option<HeldClaim> },
+    #[error("the customer must not be sent to these pages")]
+    ReturnForbidden,
     #[error("the items are not all of one currency")]
     MixedCurrencies,
     /// The provider would refuse to charge this. Nothing was written, and no number was taken.

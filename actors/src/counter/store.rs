@@ -54,6 +54,8 @@ pub(super) struct NewOrder {
     pub bill_to_name: Option<String>,
     pub bill_to_email: String,
     pub payment_id: Uuid,
+    pub success_url: String,
+    pub cancel_url: String,
 }
 
 #[derive(Debug)]
@@ -137,18 +139,22 @@ async fn insert_invoice_and_payment_rows(
     sqlx::query(
         "WITH new AS (
              SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::uuid[], $6::text[], $7::text[],
-                                  $8::text[], $9::uuid[])
+                                  $8::text[], $9::uuid[], $11::text[], $12::text[])
                  AS new (tenant_id, order_id, currency, total, invoice_id, invoice_number, bill_to_name, bill_to_email,
-                         payment_id)
+                         payment_id, success_url, cancel_url)
          ), invoiced AS (
              INSERT INTO invoices (tenant_id, id, number, order_id, status, currency, subtotal, tax, total,
-                                   bill_to_name, bill_to_email, issued_at)
-             SELECT tenant_id, invoice_id, invoice_number, order_id, 'OPEN', currency, total, 0, total,
-                    bill_to_name, bill_to_email, $10
-             FROM new
+                                   bill_to_name, bill_to_email, issued_at,
+                                   seller_name, seller_address, seller_tax_id, seller_paper)
+             SELECT new.tenant_id, invoice_id, invoice_number, order_id, 'OPEN', currency, total, 0, total,
+                    bill_to_name, bill_to_email, $10, t.name, t.address, t.tax_id, t.paper
+             -- The seller belongs to the invoice: what becomes of the tenant later does not change it.
+             FROM new JOIN tenants t ON t.id = new.tenant_id
          )
-         INSERT INTO payments (tenant_id, id, order_id, provider, status, amount, currency, created_at, updated_at)
-         SELECT tenant_id, payment_id, order_id, 'STRIPE', 'PENDING', total, currency, $10, $10 FROM new",
+         INSERT INTO payments (tenant_id, id, order_id, provider, status, amount, currency, success_url, cancel_url,
+                               created_at, updated_at)
+         SELECT tenant_id, payment_id, order_id, 'STRIPE', 'PENDING', total, currency, success_url, cancel_url, $10, $10
+         FROM new",
     )
     .bind(column(orders, |order| order.tenant_id))
     .bind(column(orders, |order| order.id))
@@ -160,6 +166,8 @@ async fn insert_invoice_and_payment_rows(
     .bind(column(orders, |order| order.bill_to_email.as_str()))
     .bind(column(orders, |order| order.payment_id))
     .bind(now)
+    .bind(column(orders, |order| order.success_url.as_str()))
+    .bind(column(orders, |order| order.cancel_url.as_str()))
     .execute(connection)
     .await?;
     Ok(())

@@ -37,7 +37,7 @@ impl Handler<FindDocument> for DocumentActor {
                     let Some(printed) = store::find_printed(tx, &viewer, &subject).await? else {
                         return Ok(None);
                     };
-                    let seller = store::seller(tx).await?;
+                    let seller = store::seller(tx, &printed).await?;
                     let revision = Revision::of(&printed, seller.paper, layout);
                     let stored = store::find_stored(tx, &subject, &revision).await?;
                     Ok(Some(FoundDocument { stored, printed, seller, revision }))

@@ -60,11 +60,12 @@ pub enum ToPrint {
     Receipt(ReceiptView, InvoiceView),
 }
 
-/// The tenant as it stands on its documents.
+/// The seller of an invoice, as the tenant was when it was issued. Also that of the invoice's receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SellerRecord {
     pub name: String,
     pub address: Vec<String>,
+    pub tax_id: Option<String>,
     pub paper: PaperSize,
 }
 

@@ -36,14 +36,27 @@ pub(super) async fn find_printed(
     }
 }
 
-pub(super) async fn seller(tx: &mut TenantTx) -> sqlx::Result<SellerRecord> {
-    let (name, address, paper): (String, Vec<String>, String) =
-        sqlx::query_as("SELECT name, address, paper FROM tenants WHERE id = $1")
-            .bind(tx.tenant_id())
-            .fetch_one(tx.connection())
-            .await?;
-    let paper = PaperSize::parse(&paper).ok_or_else(|| sqlx::Error::Decode("an unknown sheet".into()))?;
-    Ok(SellerRecord { name, address, paper })
+/// The seller that was copied to the invoice when it was issued, whatever became of the tenant since.
+pub(super) async fn seller(tx: &mut TenantTx, printed: &ToPrint) -> sqlx::Result<SellerRecord> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        seller_name: String,
+        seller_address: Vec<String>,
+        seller_tax_id: Option<String>,
+        seller_paper: String,
+    }
+    let (ToPrint::Invoice(invoice) | ToPrint::Receipt(_, invoice)) = printed;
+    let row: Row = sqlx::query_as(
+        "SELECT seller_name, seller_address, seller_tax_id, seller_paper FROM invoices
+         WHERE tenant_id = $1 AND number = $2",
+    )
+    .bind(tx.tenant_id())
+    .bind(&invoice.number)
+    .fetch_one(tx.connection())
+    .await?;
+    let paper =
+        PaperSize::parse(&row.seller_paper).ok_or_else(|| sqlx::Error::Decode("an unknown sheet".into()))?;
+    Ok(SellerRecord { name: row.seller_name, address: row.seller_address, tax_id: row.seller_tax_id, paper })
 }
 
 pub(super) async fn find_stored(

@@ -150,11 +150,12 @@ pub async fn revoke(
             if let Some((id, status)) = &revoked {
                 let entry =
                     Entry::new(tx.tenant_id(), tx.actor(), "licence.status_changed", Subject("licence", *id))
-                        .before(json!({"status": status}))
-                        .after(json!({"status": "REVOKED"}));
+                        .before(json!({"status": status, "byPayment": status == "REVOKED"}))
+                        .after(json!({"status": "REVOKED", "byPayment": false}));
                 audit_log::record(tx.connection(), now, &[entry]).await?;
             }
-            Ok(read(tx, *scope, key, now).await?.map(|licence| (licence, revoked.is_some())))
+            let changed = revoked.is_some_and(|(_, status)| status != "REVOKED");
+            Ok(read(tx, *scope, key, now).await?.map(|licence| (licence, changed)))
         })
         .await
 }

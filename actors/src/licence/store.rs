@@ -351,10 +351,11 @@ pub(super) async fn owner_email(tx: &mut TenantTx, user_id: Uuid) -> sqlx::Resul
 
 /// Revokes a licence for good, and gives its id and its status before. None where it was revoked before.
 pub(super) async fn revoke(tx: &mut TenantTx, key: &LicenceKey) -> sqlx::Result<Option<(Uuid, String)>> {
+    // One that its payment revoked is from now on revoked whatever the payment does.
     sqlx::query_as(
-        "UPDATE licences l SET status = 'REVOKED'
+        "UPDATE licences l SET status = 'REVOKED', revoked_by_payment = false
          FROM (SELECT tenant_id, id, status FROM licences
-               WHERE tenant_id = $1 AND key = $2 AND status <> 'REVOKED' FOR UPDATE) AS before
+               WHERE tenant_id = $1 AND key = $2 AND (status <> 'REVOKED' OR revoked_by_payment) FOR UPDATE) AS before
          WHERE l.tenant_id = before.tenant_id AND l.id = before.id
          RETURNING l.id, before.status",
     )

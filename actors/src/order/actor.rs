@@ -2,6 +2,7 @@ use std::rc::Rc;
 
 use actix::{Actor, Context, Handler, ResponseFuture};
 
+use super::attempts;
 use super::messages::*;
 use super::store;
 use super::views::*;
@@ -47,7 +48,7 @@ impl Batch for AttachBatch {
     async fn run(&self, tx: &mut BatchTx, items: &[AttachCheckout]) -> sqlx::Result<Vec<Reply<Self>>> {
         let now = self.clock.now();
         tx.open_tenants_to_write(items.iter().map(|item| item.scope.tenant_id())).await?;
-        store::attach(tx.connection(), now, items).await?;
+        attempts::attach(tx.connection(), now, items).await?;
         for item in items {
             if let Some((claim, answer)) = &item.answer {
                 idempotency::save_answer(tx.connection(), item.scope.tenant_id(), claim, answer).await?;
@@ -62,6 +63,31 @@ impl Handler<AttachCheckout> for OrderActor {
 
     fn handle(&mut self, message: AttachCheckout, _: &mut Self::Context) -> Self::Result {
         Box::pin(self.attachments.submit(message))
+    }
+}
+
+impl Handler<BeginAttempt> for OrderActor {
+    type Result = ResponseFuture<Result<Attempt, Fault>>;
+
+    fn handle(&mut self, message: BeginAttempt, _: &mut Self::Context) -> Self::Result {
+        let database = self.database.clone();
+        let now = self.clock.now();
+        Box::pin(async move {
+            let BeginAttempt { scope, order_id, after } = message;
+            database.write(&scope, async |tx| Ok(Ok(attempts::begin(tx, order_id, after, now).await?))).await
+        })
+    }
+}
+
+impl Handler<ListAttempts> for OrderActor {
+    type Result = ResponseFuture<Result<Vec<AttemptRecord>, Fault>>;
+
+    fn handle(&mut self, message: ListAttempts, _: &mut Self::Context) -> Self::Result {
+        let database = self.database.clone();
+        Box::pin(async move {
+            let ListAttempts { scope, order_id } = message;
+            database.read(&scope, async |tx| attempts::list(tx, order_id).await).await
+        })
     }
 }
 

@@ -4,10 +4,12 @@
 //! [`crate::webhook`]. This domain owns the shapes and the reads, and ties a payment to its Checkout Session.
 
 mod actor;
+pub(crate) mod attempts;
 mod messages;
 pub(crate) mod store;
 mod views;
 
 pub use actor::OrderActor;
+pub use attempts::END_SESSIONS;
 pub use messages::*;
 pub use views::*;

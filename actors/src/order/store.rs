@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::messages::{AttachCheckout, OrderRef, Viewer};
+use super::attempts;
+use super::messages::{Attempt, OrderRef, Viewer};
 use super::views::*;
 use crate::database::tx::TenantTx;
 use crate::page::{Page, PageRequest, Position};
@@ -16,7 +17,11 @@ macro_rules! select_orders {
     ($which:literal) => {
         concat!(
             "SELECT o.id, o.number, o.status, o.currency, o.total, i.number AS invoice_number,
-                    r.number AS receipt_number, o.created_at, o.paid_at
+                    r.number AS receipt_number, o.created_at, o.paid_at,
+                    (SELECT (ARRAY['WON', 'OPEN', 'LOST'])[max(array_position(ARRAY['WON', 'OPEN', 'LOST'], d.status))]
+                     FROM payments p
+                     JOIN payment_disputes d ON d.tenant_id = p.tenant_id AND d.payment_id = p.id
+                     WHERE p.tenant_id = o.tenant_id AND p.order_id = o.id) AS dispute
              FROM orders o
              JOIN invoices i ON i.tenant_id = o.tenant_id AND i.order_id = o.id
              LEFT JOIN receipts r ON r.tenant_id = o.tenant_id AND r.order_id = o.id ",
@@ -48,6 +53,7 @@ struct OrderRow {
     receipt_number: Option<String>,
     created_at: DateTime<Utc>,
     paid_at: Option<DateTime<Utc>>,
+    dispute: Option<String>,
 }
 
 impl OrderRow {
@@ -63,6 +69,7 @@ impl OrderRow {
             receipt_number: self.receipt_number,
             created_at: self.created_at,
             paid_at: self.paid_at,
+            dispute: self.dispute,
         }
     }
 }
@@ -229,6 +236,7 @@ struct ReceiptRow {
     currency: String,
     total: i64,
     paid_at: DateTime<Utc>,
+    issued_at: DateTime<Utc>,
     provider: String,
     provider_payment_id: Option<String>,
 }
@@ -240,7 +248,7 @@ pub(crate) async fn find_receipt(
 ) -> sqlx::Result<Option<ReceiptView>> {
     let row: Option<ReceiptRow> = sqlx::query_as(
         "SELECT r.number, r.order_id, o.number AS order_number, i.number AS invoice_number, r.currency, r.total,
-                r.paid_at, r.provider, r.provider_payment_id
+                r.paid_at, r.created_at AS issued_at, r.provider, r.provider_payment_id
          FROM receipts r
          JOIN orders o ON o.tenant_id = r.tenant_id AND o.id = r.order_id
          JOIN invoices i ON i.tenant_id = r.tenant_id AND i.order_id = r.order_id
@@ -259,17 +267,18 @@ pub(crate) async fn find_receipt(
         currency: row.currency,
         total: row.total,
         paid_at: row.paid_at,
+        issued_at: row.issued_at,
         provider: row.provider,
         provider_payment_id: row.provider_payment_id,
     }))
 }
 
-/// An order and its invoice, as far as a checkout that goes on from an earlier try needs them.
+/// An order, its invoice and the present attempt at its payment: what a checkout that goes on from an earlier try needs.
 pub(crate) async fn find_placed(
     connection: &mut PgConnection,
     tenant_id: Uuid,
     order_id: Uuid,
-) -> sqlx::Result<(OrderView, InvoiceView)> {
+) -> sqlx::Result<(OrderView, InvoiceView, Attempt)> {
     let order: OrderRow = sqlx::query_as(select_orders!("WHERE o.tenant_id = $1 AND o.id = $2"))
         .bind(tenant_id)
         .bind(order_id)
@@ -280,49 +289,8 @@ pub(crate) async fn find_placed(
         .bind(order_id)
         .fetch_one(&mut *connection)
         .await?;
+    let attempt = attempts::present(connection, tenant_id, order_id).await?;
     let mut items = items_of(connection, tenant_id, &[order_id]).await?;
     let lines = items.remove(&order_id).unwrap_or_default();
-    Ok((order.with(lines.clone()), invoice.with(lines)))
-}
-
-/// Writes the Checkout Sessions of a batch: on the payments, and where provider events find them.
-pub(super) async fn attach(
-    connection: &mut PgConnection,
-    now: DateTime<Utc>,
-    attachments: &[AttachCheckout],
-) -> sqlx::Result<()> {
-    let tenants: Vec<Uuid> = attachments.iter().map(|attach| attach.scope.tenant_id()).collect();
-    let orders: Vec<Uuid> = attachments.iter().map(|attach| attach.order_id).collect();
-    let sessions: Vec<&str> = attachments.iter().map(|attach| attach.checkout.session_id.as_str()).collect();
-    let urls: Vec<&str> = attachments.iter().map(|attach| attach.checkout.url.as_str()).collect();
-    let expiries: Vec<DateTime<Utc>> = attachments.iter().map(|attach| attach.checkout.expires_at).collect();
-    // The payments are locked in a sorted order first: their events may be arriving at another process.
-    sqlx::query(
-        "WITH locked AS (
-             SELECT p.tenant_id, p.id, p.order_id, new.session_id, new.url, new.expires_at
-             FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[])
-                      AS new (tenant_id, order_id, session_id, url, expires_at)
-             JOIN payments p ON p.tenant_id = new.tenant_id AND p.order_id = new.order_id
-             ORDER BY p.tenant_id, p.order_id FOR UPDATE OF p
-         ), routed AS (
-             INSERT INTO payment_refs (provider, ref, tenant_id, payment_id, order_id)
-             SELECT 'STRIPE', session_id, tenant_id, id, order_id FROM locked ORDER BY session_id
-             ON CONFLICT (provider, ref) DO NOTHING
-         )
-         UPDATE payments p
-         SET provider_session_id = l.session_id, checkout_url = l.url, checkout_expires_at = l.expires_at,
-             updated_at = greatest(p.updated_at, $6)
-         FROM locked l
-         WHERE p.tenant_id = l.tenant_id AND p.id = l.id
-           AND (p.provider_session_id IS NULL OR p.provider_session_id = l.session_id)",
-    )
-    .bind(tenants)
-    .bind(orders)
-    .bind(sessions)
-    .bind(urls)
-    .bind(expiries)
-    .bind(now)
-    .execute(connection)
-    .await?;
-    Ok(())
+    Ok((order.with(lines.clone()), invoice.with(lines), attempt))
 }

@@ -27,7 +27,12 @@ pub struct OrderView {
     #[schema(example = "RCP-2026-000017", pattern = "^RCP-[0-9]{4}-[0-9]{6}$")]
     pub receipt_number: Option<String>,
     pub created_at: DateTime<Utc>,
+    /// The payment provider's time of the payment.
     pub paid_at: Option<DateTime<Utc>>,
+    /// Where the payment was disputed: `OPEN`, `WON` or `LOST`. Of several disputes a lost one counts first, then an open
+    /// one.
+    #[schema(example = "OPEN", pattern = "^(OPEN|WON|LOST)$")]
+    pub dispute: Option<String>,
 }
 
 /// A line of an order or invoice.
@@ -105,7 +110,10 @@ pub struct ReceiptView {
     pub currency: String,
     #[schema(example = 9800)]
     pub total: i64,
+    /// The payment provider's time of the payment.
     pub paid_at: DateTime<Utc>,
+    /// Later than the payment where the news of it came late. The number is of this time's UTC year.
+    pub issued_at: DateTime<Utc>,
     #[schema(example = "STRIPE")]
     pub provider: String,
     #[schema(example = "pi_3Qk2")]

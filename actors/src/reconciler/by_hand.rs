@@ -146,6 +146,7 @@ async fn hear_all<P: Provider>(
             Ok(Dealt::Processed) => match heard.event.kind {
                 "charge.refunded" => Outcome::Refunded,
                 "charge.dispute.closed" => Outcome::DisputeClosed,
+                "refund.failed" | "refund.updated" | "charge.refund.updated" => Outcome::RefundFailed,
                 _ => Outcome::Disputed,
             },
             Ok(Dealt::Failed) => Outcome::Mismatch,

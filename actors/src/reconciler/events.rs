@@ -18,7 +18,15 @@ use crate::fault::Fault;
 use crate::webhook::{Dealt, Deliver, overview};
 
 /// What is asked for. Payments have their own question, session by session.
-pub const KINDS: &[&str] = &["charge.refunded", "charge.dispute.created", "charge.dispute.closed"];
+pub const KINDS: &[&str] = &[
+    "charge.refunded",
+    "refund.failed",
+    "refund.updated",
+    "charge.refund.updated",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+];
 
 /// For so long the provider keeps events.
 /// Source: Stripe, "Retrieve events": those of the last 30 days.

@@ -11,8 +11,8 @@ const AFTER_EXPIRY: TimeDelta = TimeDelta::minutes(2);
 /// The provider has not ended a session whose time is over.
 const ENDING_LATE: TimeDelta = TimeDelta::minutes(5);
 
-/// How old an order is when no session of it can be paid any more, though none was noted. A checkout may be repeated
-/// under its key for 24 hours, and a session then ends 23 hours after the order at the latest.
+/// How old an attempt is when no session of it can be paid any more, though none was noted: its session ends 23 hours
+/// after the attempt began. A checkout may be repeated under its key for 24 hours, but then begins another attempt.
 const SESSIONLESS: TimeDelta = TimeDelta::hours(25);
 
 /// What an outage adds before the next question.
@@ -46,13 +46,13 @@ pub(super) fn next_of_session(
 }
 
 /// The next question about an order without a session: once it can have none any more.
-pub(super) fn next_of_sessionless(created_at: DateTime<Utc>, spread: f64) -> DateTime<Utc> {
-    created_at + SESSIONLESS + spread_out(AFTER_EXPIRY, spread)
+pub(super) fn next_of_sessionless(attempted_at: DateTime<Utc>, spread: f64) -> DateTime<Utc> {
+    attempted_at + SESSIONLESS + spread_out(AFTER_EXPIRY, spread)
 }
 
 /// Whether an order without a session can have none any more.
-pub(super) fn is_abandoned(now: DateTime<Utc>, created_at: DateTime<Utc>) -> bool {
-    now >= created_at + SESSIONLESS
+pub(super) fn is_abandoned(now: DateTime<Utc>, attempted_at: DateTime<Utc>) -> bool {
+    now >= attempted_at + SESSIONLESS
 }
 
 pub(super) fn next_after_outage(now: DateTime<Utc>, spread: f64) -> DateTime<Utc> {

@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::webhook::event::{ABANDONED, RECONCILED};
+
 /// A Checkout Session as the provider has it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionState {
@@ -16,6 +18,8 @@ pub struct SessionState {
     pub url: Option<String>,
     pub expires_at: DateTime<Utc>,
     pub payment_intent: Option<String>,
+    /// When the money was taken, where the provider tells.
+    pub paid_at: Option<DateTime<Utc>>,
     pub standing: Standing,
 }
 
@@ -63,12 +67,12 @@ pub struct ProviderEvent {
 pub trait Provider: Send + Sync + 'static {
     fn session(&self, session_id: &str) -> impl Future<Output = Result<SessionState, AskError>> + Send;
 
-    /// The session of an order whose session we never noted, if one was made within this time.
-    fn find_session(
+    /// The sessions of an order that were made within this time, whether we noted them or not.
+    fn find_sessions(
         &self,
         order_id: Uuid,
         made: std::ops::RangeInclusive<DateTime<Utc>>,
-    ) -> impl Future<Output = Result<Option<SessionState>, AskError>> + Send;
+    ) -> impl Future<Output = Result<Vec<SessionState>, AskError>> + Send;
 
     /// The events of these types that were made within this time, the oldest first; none where there are more of them
     /// than it reads at once.
@@ -102,20 +106,24 @@ pub(super) fn event_of(session: &SessionState) -> Option<Value> {
     if let Some((tenant_id, order_id)) = session.named {
         object["metadata"] = json!({ "tenantId": tenant_id, "orderId": order_id });
     }
-    Some(json!({
-        "id": format!("reconciled_{}_{name}", session.session_id),
+    let mut event = json!({
+        "id": format!("{RECONCILED}{}_{name}", session.session_id),
         "object": "event",
         "type": kind,
         "data": { "object": object },
-    }))
+    });
+    if let (Standing::Paid { .. }, Some(paid_at)) = (&session.standing, session.paid_at) {
+        event["created"] = json!(paid_at.timestamp());
+    }
+    Some(event)
 }
 
 /// The event that ends an order for which no session can be paid any more, because none was ever given out.
 pub(super) fn abandoned(tenant_id: Uuid, order_id: Uuid) -> Value {
     json!({
-        "id": format!("reconciled_{order_id}_abandoned"),
+        "id": format!("{RECONCILED}{order_id}_abandoned"),
         "object": "event",
-        "type": crate::webhook::event::ABANDONED,
+        "type": ABANDONED,
         "data": { "object": { "metadata": { "tenantId": tenant_id, "orderId": order_id } } },
     })
 }

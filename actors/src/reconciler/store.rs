@@ -13,6 +13,9 @@ pub(super) struct Leased {
     pub session_id: Option<String>,
     pub expires_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
+    /// Which attempt at the provider is the present one, and when it began.
+    pub attempt: i32,
+    pub attempted_at: DateTime<Utc>,
 }
 
 /// Takes those candidates that are pending and that nobody else has.
@@ -36,7 +39,8 @@ macro_rules! lease {
             $which,
             "))
              RETURNING p.tenant_id, p.id, p.order_id, p.provider_session_id AS session_id,
-                       p.checkout_expires_at AS expires_at, p.created_at"
+                       p.checkout_expires_at AS expires_at, p.created_at, p.attempt,
+                       coalesce(p.attempt_started_at, p.created_at) AS attempted_at"
         )
     };
 }

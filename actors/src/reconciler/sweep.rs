@@ -20,11 +20,11 @@ use crate::clock::SharedClock;
 use crate::database::Database;
 use crate::database::tx::Tries;
 use crate::fault::Fault;
-use crate::order::{AttachCheckout, CheckoutView, OrderActor};
+use crate::order::{AttachCheckout, CheckoutView, ListAttempts, OrderActor};
 use crate::random;
 use crate::shard::Shards;
 use crate::tenancy::TenantScope;
-use crate::webhook::{Dealt, Deliver, WebhookActor};
+use crate::webhook::{Dealt, Deliver, WebhookActor, waiting};
 
 /// Payments taken at a time. Asked about four at a time, each for at most half a minute, they stay within the lease.
 pub(super) const BATCH: usize = 20;
@@ -79,6 +79,8 @@ pub enum Outcome {
     NotWritten,
     /// A refund of a paid order, whole or in part, that was not heard of.
     Refunded,
+    /// A refund that failed later, which was not heard of.
+    RefundFailed,
     /// A dispute that was not heard of.
     Disputed,
     /// The end of a dispute that was not heard of.
@@ -115,6 +117,7 @@ impl Outcome {
             Self::Unavailable => "unavailable",
             Self::NotWritten => "not_written",
             Self::Refunded => "refunded",
+            Self::RefundFailed => "refund_failed",
             Self::Disputed => "disputed",
             Self::DisputeClosed => "dispute_closed",
         }
@@ -168,6 +171,9 @@ impl<P: Provider> Reconciler<P> {
                     0
                 }
             };
+            if let Err(fault) = waiting::give_up(&self.database, &self.clock).await {
+                tracing::warn!(error = %fault, "events that wait for payments cannot be given up");
+            }
             let pass = self.hear_events().await.unwrap_or_else(|fault| {
                 tracing::warn!(error = %fault, "refunds and disputes cannot be asked for");
                 Pass::Away
@@ -279,25 +285,53 @@ impl<P: Provider> Reconciler<P> {
                 tracing::warn!(order = %payment.order_id, "the payment provider does not know an order's session");
                 (Outcome::Missing, plan::next_of_unsettled(now, spread()))
             }
-            Ok(None) if plan::is_abandoned(now, payment.created_at) => {
+            Ok(None) if plan::is_abandoned(now, payment.attempted_at) => {
                 let event = provider::abandoned(payment.tenant_id, payment.order_id);
                 self.deliver(event, Outcome::Expired).await
             }
-            Ok(None) => (Outcome::NoSession, plan::next_of_sessionless(payment.created_at, spread())),
+            Ok(None) => (Outcome::NoSession, plan::next_of_sessionless(payment.attempted_at, spread())),
             Ok(Some(session)) => self.settle(payment, &session).await,
         }
     }
 
+    /// The session that decides about the payment: of several attempts' sessions the one that is paid, else one that can
+    /// still be paid, else the present attempt's.
     async fn session_of(&self, payment: &Leased) -> Result<Option<SessionState>, AskError> {
-        match &payment.session_id {
-            Some(session_id) => self.provider.session(session_id).await.map(Some),
-            // It may have been made, and its answer lost on the way here.
-            None => {
-                let made = payment.created_at - MADE_BEFORE_ORDER..=payment.created_at + MADE_AFTER_ORDER;
-                let found = self.provider.find_session(payment.order_id, made).await?;
-                Ok(found.filter(|session| session.named == Some((payment.tenant_id, payment.order_id))))
+        if payment.attempt == 1 {
+            return match &payment.session_id {
+                Some(session_id) => self.provider.session(session_id).await.map(Some),
+                None => Ok(most_decisive(self.lost_sessions(payment, payment.attempted_at).await?, None)),
+            };
+        }
+        let scope = TenantScope::proven(payment.tenant_id);
+        let list = ListAttempts { scope, order_id: payment.order_id };
+        let attempts = ask(self.orders.of(&scope), list).await;
+        let attempts = attempts.map_err(|fault| AskError::Unavailable(fault.to_string()))?;
+        let mut sessions = Vec::new();
+        for attempt in attempts {
+            match &attempt.session_id {
+                Some(session_id) => match self.provider.session(session_id).await {
+                    Ok(session) => sessions.push(session),
+                    // One that was given up need not be there.
+                    Err(AskError::Missing) if payment.session_id.as_ref() != Some(session_id) => {}
+                    Err(error) => return Err(error),
+                },
+                None => sessions.extend(self.lost_sessions(payment, attempt.started_at).await?),
             }
         }
+        Ok(most_decisive(sessions, Some(payment)))
+    }
+
+    /// Sessions that may have been made by an attempt of this time, and whose answer was lost on the way here.
+    async fn lost_sessions(
+        &self,
+        payment: &Leased,
+        attempted_at: DateTime<Utc>,
+    ) -> Result<Vec<SessionState>, AskError> {
+        let made = attempted_at - MADE_BEFORE_ORDER..=attempted_at + MADE_AFTER_ORDER;
+        let mut found = self.provider.find_sessions(payment.order_id, made).await?;
+        found.retain(|session| session.named == Some((payment.tenant_id, payment.order_id)));
+        Ok(found)
     }
 
     async fn settle(&self, payment: &Leased, session: &SessionState) -> (Outcome, DateTime<Utc>) {
@@ -339,7 +373,8 @@ impl<P: Provider> Reconciler<P> {
             url: url.to_owned(),
             expires_at: session.expires_at,
         };
-        let attach = AttachCheckout { scope, order_id: payment.order_id, checkout, answer: None };
+        let attach =
+            AttachCheckout { scope, order_id: payment.order_id, attempt: None, checkout, answer: None };
         ask(self.orders.of(&scope), attach).await
     }
 
@@ -373,6 +408,21 @@ impl<P: Provider> Reconciler<P> {
             tracing::info!("the payment provider can be asked again");
         }
     }
+}
+
+/// Of an order's sessions the one that counts. `attempted`: the payment had several attempts, of which an earlier one's end
+/// says nothing while the present one may still come to a session.
+fn most_decisive(sessions: Vec<SessionState>, attempted: Option<&Leased>) -> Option<SessionState> {
+    let is_present = |session: &SessionState| {
+        attempted.is_none_or(|payment| payment.session_id.as_deref() == Some(session.session_id.as_str()))
+    };
+    let rank = |session: &SessionState| match session.standing {
+        Standing::Paid { .. } => 2,
+        Standing::Open | Standing::Awaiting | Standing::Unknown => 1,
+        Standing::Failed | Standing::Expired => 0,
+    };
+    let decisive = sessions.into_iter().max_by_key(|session| (rank(session), is_present(session)))?;
+    (rank(&decisive) > 0 || is_present(&decisive)).then_some(decisive)
 }
 
 async fn told_to_end(stop: &mut watch::Receiver<bool>) {

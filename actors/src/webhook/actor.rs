@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::event::{Content, Event, IntentFact, SessionFact};
+use super::event::{Content, Event, IntentFact, RECONCILED, Reference, SessionFact, Subject};
 use super::events::OrderPaid;
 use super::fulfil::{self, Changed};
 use super::ledger::Account;
@@ -58,7 +58,10 @@ impl Arrival {
             id: format!("unreadable_{}", hex(&Sha256::digest(payload.as_bytes()))),
             kind: "unreadable".to_owned(),
             created: None,
-            content: Content::Malformed("the body is not an event".to_owned()),
+            content: Content::Malformed {
+                fault: "the body is not an event".to_owned(),
+                subject: Subject::default(),
+            },
         };
         match Event::parse(&payload) {
             Some(event) => Self { event, payload, again: false },
@@ -94,9 +97,9 @@ impl Batch for EventBatch {
         let mut dealt: Vec<Option<Dealt>> = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
             let id = arrival.event.id.as_str();
-            let is_open = match stored.get(id).map(String::as_str) {
-                None | Some("PENDING") => true,
-                Some("FAILED") => arrival.again,
+            let is_open = match stored.get(id).map(|(status, is_awaiting)| (status.as_str(), *is_awaiting)) {
+                None | Some(("PENDING", _) | ("IGNORED", true)) => true,
+                Some(("FAILED", _)) => arrival.again,
                 Some(_) => false,
             };
             if is_open && seen.insert(id) {
@@ -137,16 +140,28 @@ struct Routing {
 }
 
 impl Routing {
-    /// A session's order: by its id, or, where we died before noting that, by what we told the provider.
+    /// A session's order: by its id, or, where we never heard of it, by what we told the provider.
     fn of_session(&self, fact: &SessionFact) -> Option<(Uuid, Uuid)> {
-        self.orders
-            .get(&fact.session_id)
-            .copied()
-            .or_else(|| fact.named.filter(|(tenant_id, _)| self.tenants.contains(tenant_id)))
+        self.orders.get(&fact.session_id).copied().or_else(|| self.marked(fact.named))
     }
 
     fn of_intent(&self, fact: &IntentFact) -> Option<(Uuid, Uuid)> {
-        self.orders.get(&fact.payment_intent).copied()
+        self.orders.get(&fact.payment_intent).copied().or_else(|| self.marked(fact.named))
+    }
+
+    /// The order of a mark, if the mark is ours: it names a tenant of this installation.
+    fn marked(&self, named: Option<(Uuid, Uuid)>) -> Option<(Uuid, Uuid)> {
+        named.filter(|(tenant_id, _)| self.tenants.contains(tenant_id))
+    }
+
+    /// Whether what cannot be read is about a payment of ours, or might be.
+    fn concerns_us(&self, subject: &Subject) -> bool {
+        self.marked(subject.named).is_some()
+            || match &subject.reference {
+                Reference::Known(id) => self.orders.contains_key(id),
+                Reference::Absent => false,
+                Reference::Unreadable => true,
+            }
     }
 }
 
@@ -158,6 +173,7 @@ async fn process(
 ) -> sqlx::Result<Result<HashMap<String, Dealt>, fulfil::ReceiptsExhausted>> {
     let mut intents: BTreeSet<&str> = BTreeSet::new();
     let mut refs: BTreeSet<&str> = BTreeSet::new();
+    // Tenants that marks name.
     let mut named: BTreeSet<Uuid> = BTreeSet::new();
     for arrival in arrivals {
         match &arrival.event.content {
@@ -169,11 +185,18 @@ async fn process(
             Content::Intent(fact) => {
                 refs.insert(&fact.payment_intent);
                 intents.insert(&fact.payment_intent);
+                named.extend(fact.named.map(|(tenant_id, _)| tenant_id));
             }
             Content::Abandoned { tenant_id, .. } => {
                 named.insert(*tenant_id);
             }
-            Content::Nothing | Content::Malformed(_) => {}
+            Content::Malformed { subject, .. } => {
+                if let Reference::Known(id) = &subject.reference {
+                    refs.insert(id);
+                }
+                named.extend(subject.named.map(|(tenant_id, _)| tenant_id));
+            }
+            Content::Nothing => {}
         }
     }
     store::lock_intents(tx.connection(), &intents).await?;
@@ -186,19 +209,26 @@ async fn process(
             Some(Arrival { event: Event::parse(&stored.payload)?, payload: stored.payload, again: false })
         })
         .collect();
+    // What they say of themselves holds as when they came.
+    for stored in &waiting {
+        if let Content::Intent(fact) = &stored.event.content {
+            refs.insert(&fact.payment_intent);
+            named.extend(fact.named.map(|(tenant_id, _)| tenant_id));
+        }
+    }
     let orders = store::resolve_refs(tx.connection(), &refs).await?;
     let tenants = store::known_tenants(tx.connection(), &named).await?;
     let routing = Routing { orders, tenants };
 
     let mut wanted: BTreeSet<(Uuid, Uuid)> = BTreeSet::new();
-    for arrival in arrivals {
+    for arrival in waiting.iter().chain(arrivals.iter().copied()) {
         wanted.extend(match &arrival.event.content {
             Content::Session(fact) => routing.of_session(fact),
             Content::Intent(fact) => routing.of_intent(fact),
             Content::Abandoned { tenant_id, order_id } => {
                 routing.tenants.contains(tenant_id).then_some((*tenant_id, *order_id))
             }
-            Content::Nothing | Content::Malformed(_) => None,
+            Content::Nothing | Content::Malformed { .. } => None,
         });
     }
     tx.open_tenants(wanted.iter().map(|(tenant_id, _)| *tenant_id)).await?;
@@ -213,21 +243,20 @@ async fn process(
     let mut settled: Vec<Settled<'_>> = Vec::new();
     for arrival in arrivals {
         if let Content::Session(fact) = &arrival.event.content {
-            let order = routing.of_session(fact).filter(|order| after.contains_key(order));
-            settled.push(hear_session(arrival, fact, order, &mut after, now));
+            settled.push(hear_session(arrival, fact, routing.of_session(fact), &mut after, now));
         }
     }
     for arrival in waiting.iter().chain(arrivals.iter().copied()) {
         match &arrival.event.content {
             Content::Intent(fact) => {
-                let order = routing
-                    .of_intent(fact)
-                    .or_else(|| order_of_intent(&after, &fact.payment_intent))
-                    .filter(|order| after.contains_key(order));
+                let order = order_of_intent(&after, &fact.payment_intent).or_else(|| routing.of_intent(fact));
                 settled.push(hear_intent(arrival, fact, order, &mut after));
             }
             Content::Nothing => settled.push(ended(arrival, "IGNORED", None, None)),
-            Content::Malformed(fault) => settled.push(ended(arrival, "FAILED", Some(fault.clone()), None)),
+            Content::Malformed { fault, subject } if routing.concerns_us(subject) => {
+                settled.push(ended(arrival, "FAILED", Some(fault.clone()), None));
+            }
+            Content::Malformed { .. } => settled.push(ended(arrival, "IGNORED", None, None)),
             Content::Abandoned { tenant_id, order_id } => {
                 let order = (*tenant_id, *order_id);
                 settled.push(match after.get_mut(&order) {
@@ -287,10 +316,14 @@ fn hear_session<'a>(
     accounts: &mut BTreeMap<(Uuid, Uuid), Account>,
     now: DateTime<Utc>,
 ) -> Settled<'a> {
-    let Some(account) = order.and_then(|order| accounts.get_mut(&order)) else {
-        return ended(arrival, "FAILED", Some("no payment has this Checkout Session".to_owned()), None);
+    let Some(order) = order else { return ended(arrival, "IGNORED", None, None) };
+    let Some(account) = accounts.get_mut(&order) else {
+        return waiting(arrival, "PENDING", &fact.session_id, Some(order));
     };
-    match account.hear_session(&fact.session_id, fact.payment_intent.as_deref(), &fact.what, now) {
+    let order = Some(order);
+    // Paid when it was paid, however late the news.
+    let at = arrival.event.created.unwrap_or(now);
+    match account.hear_session(&fact.session_id, fact.payment_intent.as_deref(), &fact.what, at) {
         Ok(()) => ended(arrival, "PROCESSED", None, order),
         Err(reason) => ended(arrival, "FAILED", Some(reason), order),
     }
@@ -310,20 +343,31 @@ fn hear_intent<'a>(
     accounts: &mut BTreeMap<(Uuid, Uuid), Account>,
 ) -> Settled<'a> {
     match order.and_then(|order| accounts.get_mut(&order)) {
-        Some(account) if account.is_paid() => {
-            account.hear_intent(&fact.what);
+        Some(account) if account.is_paid_by(&fact.payment_intent) => {
+            let Event { id, created, .. } = &arrival.event;
+            account.hear_intent(id, *created, &fact.what);
             ended(arrival, "PROCESSED", None, order)
         }
+        // Money that came on top of what paid the order, and goes back: the order keeps what it has.
+        Some(account) if account.is_paid_otherwise(&fact.payment_intent) => {
+            ended(arrival, "IGNORED", None, order)
+        }
         // Not paid yet as far as we know: it takes effect with the payment.
-        _ => Settled {
-            event: &arrival.event,
-            payload: &arrival.payload,
-            status: "PENDING",
-            error: None,
-            awaiting: Some(fact.payment_intent.clone()),
-            order,
-        },
+        _ if order.is_some() => waiting(arrival, "PENDING", &fact.payment_intent, order),
+        // Most likely none of ours, for it bears no mark. Should a payment with its intent come, it is taken up.
+        _ => waiting(arrival, "IGNORED", &fact.payment_intent, None),
     }
+}
+
+/// Stored until a payment with this id comes.
+fn waiting<'a>(
+    arrival: &'a Arrival,
+    status: &'static str,
+    awaiting: &str,
+    order: Option<(Uuid, Uuid)>,
+) -> Settled<'a> {
+    let Arrival { event, payload, .. } = arrival;
+    Settled { event, payload, status, error: None, awaiting: Some(awaiting.to_owned()), order }
 }
 
 /// Notes a failure that another try can mend, so that an operator sees it; the provider sends the event again.
@@ -351,7 +395,11 @@ impl WebhookActor {
         let (database, clock, outbox) = (self.database.clone(), self.clock.clone(), self.outbox.clone());
         async move {
             let answer = answer.await;
-            if let (Ok(Dealt::Processed | Dealt::Ignored), Some(created)) = (&answer, arrival.event.created) {
+            // How late the provider's news are. What the reconciler asked for is none of them.
+            let is_news = !arrival.event.id.starts_with(RECONCILED);
+            if let (Ok(Dealt::Processed | Dealt::Ignored), Some(created), true) =
+                (&answer, arrival.event.created, is_news)
+            {
                 let lag = (clock.now() - created).as_seconds_f64().max(0.0);
                 metrics::histogram!("webhook_lag_seconds").record(lag);
             }

@@ -3,7 +3,7 @@
 //! Read from plain JSON: a field or value that a later version of the provider adds must not make an event unreadable.
 //! It reads what strangers send, so it is fuzzed, and public for that.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -12,13 +12,19 @@ use uuid::Uuid;
 pub struct Event {
     pub id: String,
     pub kind: String,
-    /// When the provider made it, to the second; none where it does not say, as with what the reconciler asked for.
+    /// When it happened by the provider's clock, to the second; none where the provider does not say.
     pub created: Option<DateTime<Utc>>,
     pub content: Content,
 }
 
 /// The type of the one event that the provider does not send.
 pub(crate) const ABANDONED: &str = "primetech.order.abandoned";
+
+/// What the ids of the reconciler's own events begin with: no id of the provider does.
+pub(crate) const RECONCILED: &str = "reconciled_";
+
+/// Times that an event may bear. One outside of them is taken for no time at all.
+const YEARS: std::ops::RangeInclusive<i32> = 2000..=2199;
 
 /// What an event says.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +38,27 @@ pub enum Content {
     /// Nothing that matters here.
     Nothing,
     /// It does not hold what its type promises.
-    Malformed(String),
+    Malformed { fault: String, subject: Subject },
+}
+
+/// What an event is about, as far as that can be read. A provider's account may be shared: what it tells of may be none
+/// of ours.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Subject {
+    pub reference: Reference,
+    /// The tenant and order that we marked it with.
+    pub named: Option<(Uuid, Uuid)>,
+}
+
+/// The provider's id that leads to a payment: of the Checkout Session or payment intent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Reference {
+    Known(String),
+    /// A charge that was made without a payment intent. All of ours have one.
+    Absent,
+    /// Nothing that could be an id.
+    #[default]
+    Unreadable,
 }
 
 /// A Checkout Session, and what happened to it.
@@ -61,14 +87,30 @@ pub enum SessionEvent {
 #[derive(Debug, Clone, PartialEq)]
 pub struct IntentFact {
     pub payment_intent: String,
+    /// The tenant and order that we marked the payment with. Refunds and disputes do not bear it, charges do.
+    pub named: Option<(Uuid, Uuid)>,
     pub what: IntentEvent,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum IntentEvent {
-    Refunded { in_full: bool, amount_refunded: i64 },
-    Disputed { dispute_id: String },
-    DisputeClosed { dispute_id: String, lost: bool },
+    /// So much of the charge altogether.
+    Refunded {
+        in_full: bool,
+        amount_refunded: i64,
+    },
+    /// The money of a refund came back.
+    RefundFailed {
+        refund_id: String,
+        amount: i64,
+    },
+    Disputed {
+        dispute_id: String,
+    },
+    DisputeClosed {
+        dispute_id: String,
+        lost: bool,
+    },
 }
 
 impl Event {
@@ -83,11 +125,15 @@ impl Event {
             .unwrap_or("unknown")
             .to_owned();
         let created = body.get("created").and_then(Value::as_i64);
-        let created = created.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        let created = created
+            .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
+            .filter(|time| YEARS.contains(&time.year()));
         let null = Value::Null;
         let object = body.get("data").and_then(|data| data.get("object")).unwrap_or(&null);
-        let content =
-            read(&kind, object).unwrap_or_else(|missing| Content::Malformed(format!("no valid {missing}")));
+        let content = read(&kind, object).unwrap_or_else(|missing| Content::Malformed {
+            fault: format!("no valid {missing}"),
+            subject: Subject::read(&kind, object),
+        });
         Some(Self { id, kind, created, content })
     }
 }
@@ -111,14 +157,33 @@ fn read(kind: &str, object: &Value) -> Result<Content, Missing> {
                 IntentEvent::Refunded { in_full, amount_refunded: amount(object, "amount_refunded")? },
             );
         }
+        // Told under several names, in all of which the object is the refund.
+        "refund.failed" => return refund_failed(object),
+        "refund.updated" | "charge.refund.updated" => {
+            return match text(object, "status")? {
+                // A refund that was called off did not reach the customer either.
+                "failed" | "canceled" => refund_failed(object),
+                _ => Ok(Content::Nothing),
+            };
+        }
         "charge.dispute.created" => {
             return intent(object, IntentEvent::Disputed { dispute_id: text(object, "id")?.to_owned() });
         }
-        "charge.dispute.closed" => {
-            // Only `lost` takes the money away; an inquiry that was closed without a dispute ends like a won one.
-            let lost = text(object, "status")? == "lost";
+        "charge.dispute.closed" | "charge.dispute.updated" => {
             let dispute_id = text(object, "id")?.to_owned();
-            return intent(object, IntentEvent::DisputeClosed { dispute_id, lost });
+            let what = match text(object, "status")? {
+                // Only this takes the money away.
+                "lost" => IntentEvent::DisputeClosed { dispute_id, lost: true },
+                "won" | "warning_closed" | "prevented" => {
+                    IntentEvent::DisputeClosed { dispute_id, lost: false }
+                }
+                // An inquiry that was closed without a dispute ends like a won one.
+                _ if kind == "charge.dispute.closed" => {
+                    IntentEvent::DisputeClosed { dispute_id, lost: false }
+                }
+                _ => IntentEvent::Disputed { dispute_id },
+            };
+            return intent(object, what);
         }
         ABANDONED => {
             let (tenant_id, order_id) = named(object).ok_or("metadata")?;
@@ -146,7 +211,25 @@ fn paid(object: &Value) -> Result<SessionEvent, Missing> {
 
 fn intent(object: &Value, what: IntentEvent) -> Result<Content, Missing> {
     let payment_intent = reference(object, "payment_intent").ok_or("payment_intent")?;
-    Ok(Content::Intent(IntentFact { payment_intent, what }))
+    Ok(Content::Intent(IntentFact { payment_intent, named: named(object), what }))
+}
+
+fn refund_failed(object: &Value) -> Result<Content, Missing> {
+    let refund_id = text(object, "id")?.to_owned();
+    intent(object, IntentEvent::RefundFailed { refund_id, amount: amount(object, "amount")? })
+}
+
+impl Subject {
+    fn read(kind: &str, object: &Value) -> Self {
+        let is_session = kind.starts_with("checkout.session.");
+        let reference = match (reference(object, "payment_intent"), text(object, "id")) {
+            (_, Ok(id)) if is_session => Reference::Known(id.to_owned()),
+            (Some(intent), _) if !is_session => Reference::Known(intent),
+            _ if !is_session && object.get("payment_intent").is_none_or(Value::is_null) => Reference::Absent,
+            _ => Reference::Unreadable,
+        };
+        Self { reference, named: named(object) }
+    }
 }
 
 fn text(object: &Value, field: Missing) -> Result<&str, Missing> {

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::event::{IntentEvent, SessionEvent};
+use super::refunds::{Failure, Refunds, Sum};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OrderStatus {
@@ -50,7 +51,7 @@ impl OrderStatus {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum DisputeStatus {
     Open,
     Won,
@@ -76,6 +77,26 @@ impl DisputeStatus {
     }
 }
 
+/// A dispute and the last word on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Dispute {
+    pub id: String,
+    pub status: DisputeStatus,
+    /// The provider's time of that word.
+    pub told_at: Option<DateTime<Utc>>,
+}
+
+impl Dispute {
+    /// Whether `newer` is a later word than this one. Of two of one second, or where one bears no time, the one that ends
+    /// the dispute comes after the one that begins it, and a loss last.
+    fn is_followed_by(&self, newer: &Self) -> bool {
+        match (self.told_at, newer.told_at) {
+            (Some(known), Some(told)) if known != told => known < told,
+            _ => self.status < newer.status,
+        }
+    }
+}
+
 /// What is known of an order and its payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Account {
@@ -90,7 +111,10 @@ pub(super) struct Account {
     pub amount_refunded: i64,
     pub session_id: Option<String>,
     pub payment_intent: Option<String>,
-    pub disputes: Vec<(String, DisputeStatus)>,
+    /// Whether there may be sessions beside the one that was paid.
+    pub has_other_sessions: bool,
+    pub disputes: Vec<Dispute>,
+    pub refunds: Refunds,
 }
 
 /// What is to become of the licences of an order.
@@ -102,17 +126,15 @@ pub(super) enum LicenceFate {
 }
 
 impl Account {
-    /// Folds in what happened to the Checkout Session. An error: the event can never succeed, nothing is changed.
+    /// Folds in what happened to the Checkout Session, at the provider's time `at`. An error: the event can never
+    /// succeed, nothing is changed.
     pub(super) fn hear_session(
         &mut self,
         session_id: &str,
         payment_intent: Option<&str>,
         what: &SessionEvent,
-        now: DateTime<Utc>,
+        at: DateTime<Utc>,
     ) -> Result<(), String> {
-        if self.session_id.as_deref().is_some_and(|known| known != session_id) {
-            return Err("the order is paid by another Checkout Session".to_owned());
-        }
         if let SessionEvent::Paid { amount, currency } = what
             && (*amount != self.total || *currency != self.currency)
         {
@@ -121,21 +143,36 @@ impl Account {
                 self.total, self.currency
             ));
         }
-        self.session_id = Some(session_id.to_owned());
-        if self.payment_intent.is_none() {
-            self.payment_intent = payment_intent.map(str::to_owned);
+        let is_paid_now = matches!(what, SessionEvent::Paid { .. });
+        if is_paid_now && self.is_paid() {
+            if let (Some(known), Some(other)) = (self.payment_intent.as_deref(), payment_intent)
+                && known != other
+            {
+                return Err(format!("the order is paid by {known} already: refund {other} at the provider"));
+            }
+        }
+        // Another session's end says nothing: the order ends with the one that its customer was given last.
+        let is_present = self.session_id.as_deref().is_none_or(|present| present == session_id);
+        if self.session_id.is_none() {
+            self.session_id = Some(session_id.to_owned());
+        }
+        if self.payment_intent.is_none() || (is_paid_now && !self.is_paid()) {
+            self.payment_intent = payment_intent.map(str::to_owned).or(self.payment_intent.take());
         }
         match (what, self.status) {
-            // Money was taken: whatever was thought before, the order is paid.
+            // Money was taken: whatever was thought before, and by whichever of its sessions, the order is paid.
             (
                 SessionEvent::Paid { .. },
                 OrderStatus::Pending | OrderStatus::Failed | OrderStatus::Expired,
             ) => {
                 self.status = OrderStatus::Paid;
-                self.paid_at = Some(now);
+                self.paid_at = Some(at);
+                self.has_other_sessions |= !is_present;
             }
-            (SessionEvent::AsyncFailed, OrderStatus::Pending) => self.status = OrderStatus::Failed,
-            (SessionEvent::Expired, OrderStatus::Pending) => self.status = OrderStatus::Expired,
+            (SessionEvent::AsyncFailed, OrderStatus::Pending) if is_present => {
+                self.status = OrderStatus::Failed;
+            }
+            (SessionEvent::Expired, OrderStatus::Pending) if is_present => self.status = OrderStatus::Expired,
             _ => {}
         }
         Ok(())
@@ -153,35 +190,54 @@ impl Account {
         self.paid_at.is_some()
     }
 
-    /// Folds in a refund or dispute of a paid order.
-    pub(super) fn hear_intent(&mut self, what: &IntentEvent) {
+    /// Whether the order was paid by this payment intent, as far as is known.
+    pub(super) fn is_paid_by(&self, payment_intent: &str) -> bool {
+        self.is_paid() && self.payment_intent.as_deref() == Some(payment_intent)
+    }
+
+    /// Whether it was paid by another one: this one's money is none of the order's.
+    pub(super) fn is_paid_otherwise(&self, payment_intent: &str) -> bool {
+        self.is_paid() && self.payment_intent.as_deref().is_some_and(|known| known != payment_intent)
+    }
+
+    /// Folds in a refund or dispute of a paid order, told by this event at the provider's time `at`.
+    pub(super) fn hear_intent(&mut self, event_id: &str, at: Option<DateTime<Utc>>, what: &IntentEvent) {
         match what {
             IntentEvent::Refunded { in_full, amount_refunded } => {
-                // Partial refunds are told as a growing sum; an older one may arrive later.
-                self.amount_refunded = self.amount_refunded.max(*amount_refunded);
-                if *in_full {
-                    self.status = OrderStatus::Refunded;
-                }
+                let event_id = event_id.to_owned();
+                self.refunds.hear_sum(Sum { event_id, amount: *amount_refunded, in_full: *in_full, at });
+                self.settle_refunds();
             }
-            IntentEvent::Disputed { dispute_id } => {
-                // One that was closed already stays closed.
-                if !self.disputes.iter().any(|(id, _)| id == dispute_id) {
-                    self.disputes.push((dispute_id.clone(), DisputeStatus::Open));
-                }
+            IntentEvent::RefundFailed { refund_id, amount } => {
+                self.refunds.hear_failure(Failure { refund_id: refund_id.clone(), amount: *amount, at });
+                self.settle_refunds();
             }
+            IntentEvent::Disputed { dispute_id } => self.hear_dispute(dispute_id, DisputeStatus::Open, at),
             IntentEvent::DisputeClosed { dispute_id, lost } => {
                 let closed = if *lost { DisputeStatus::Lost } else { DisputeStatus::Won };
-                match self.disputes.iter_mut().find(|(id, _)| id == dispute_id) {
-                    Some((_, status)) => *status = closed,
-                    None => self.disputes.push((dispute_id.clone(), closed)),
-                }
+                self.hear_dispute(dispute_id, closed, at);
             }
+        }
+    }
+
+    fn settle_refunds(&mut self) {
+        let refunded = self.refunds.refunded();
+        self.amount_refunded = refunded.amount;
+        self.status = if refunded.in_full { OrderStatus::Refunded } else { OrderStatus::Paid };
+    }
+
+    fn hear_dispute(&mut self, id: &str, status: DisputeStatus, told_at: Option<DateTime<Utc>>) {
+        let told = Dispute { id: id.to_owned(), status, told_at };
+        match self.disputes.iter_mut().find(|known| known.id == told.id) {
+            Some(known) if known.is_followed_by(&told) => *known = told,
+            Some(_) => {}
+            None => self.disputes.push(told),
         }
     }
 
     /// What all that is known means for the licences.
     pub(super) fn licence_fate(&self) -> LicenceFate {
-        let any = |wanted| self.disputes.iter().any(|(_, status)| *status == wanted);
+        let any = |wanted| self.disputes.iter().any(|dispute| dispute.status == wanted);
         if self.status == OrderStatus::Refunded || any(DisputeStatus::Lost) {
             LicenceFate::Revoked
         } else if any(DisputeStatus::Open) {
@@ -209,7 +265,9 @@ mod tests {
             amount_refunded: 0,
             session_id: Some("cs".to_owned()),
             payment_intent: None,
+            has_other_sessions: false,
             disputes: Vec::new(),
+            refunds: Refunds::default(),
         }
     }
 
@@ -240,35 +298,115 @@ mod tests {
         assert_eq!(account, before);
     }
 
+    fn second(second: i64) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(second, 0)
+    }
+
+    fn disputed(id: &str) -> IntentEvent {
+        IntentEvent::Disputed { dispute_id: id.to_owned() }
+    }
+
+    fn closed(id: &str, lost: bool) -> IntentEvent {
+        IntentEvent::DisputeClosed { dispute_id: id.to_owned(), lost }
+    }
+
+    fn paid_account() -> Account {
+        Account {
+            status: OrderStatus::Paid,
+            paid_at: Some(NOW),
+            payment_intent: Some("pi".to_owned()),
+            ..account()
+        }
+    }
+
+    /// The account after these words in each order of their coming, which must not matter.
+    fn after(told: &[(&str, i64, IntentEvent)]) -> (OrderStatus, i64, LicenceFate) {
+        let mut outcomes = Vec::new();
+        for rotation in 0..told.len() {
+            for backwards in [false, true] {
+                let mut told = told.to_vec();
+                told.rotate_left(rotation);
+                if backwards {
+                    told.reverse();
+                }
+                let mut account = paid_account();
+                for (event_id, at, what) in &told {
+                    account.hear_intent(event_id, second(*at), what);
+                }
+                outcomes.push((account.status, account.amount_refunded, account.licence_fate()));
+            }
+        }
+        assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
+        outcomes[0]
+    }
+
     #[test]
     fn a_dispute_that_was_closed_is_not_opened_again_by_its_late_beginning() {
-        let created = IntentEvent::Disputed { dispute_id: "dp".to_owned() };
         for (lost, fate) in [(false, LicenceFate::Active), (true, LicenceFate::Revoked)] {
-            let closed = IntentEvent::DisputeClosed { dispute_id: "dp".to_owned(), lost };
-            for order in [[&created, &closed], [&closed, &created]] {
-                let mut account = account();
-                order.iter().for_each(|what| account.hear_intent(what));
-                assert_eq!(account.licence_fate(), fate);
+            for (opened_at, closed_at) in [(second(1), second(2)), (second(1), second(1)), (None, None)] {
+                let words = [(opened_at, disputed("dp")), (closed_at, closed("dp", lost))];
+                for order in [[0, 1], [1, 0]] {
+                    let mut account = paid_account();
+                    for at in order {
+                        let (told_at, what) = &words[at];
+                        account.hear_intent("evt", *told_at, what);
+                    }
+                    assert_eq!(account.licence_fate(), fate);
+                }
             }
         }
     }
 
     #[test]
+    fn the_last_word_of_a_dispute_counts_and_a_lost_one_prevails_over_others() {
+        let opened = ("evt_1", 1, disputed("dp"));
+        let (won, lost) = (closed("dp", false), closed("dp", true));
+        let turned = after(&[opened.clone(), ("evt_2", 2, lost.clone()), ("evt_3", 3, won.clone())]);
+        assert_eq!(turned, (OrderStatus::Paid, 0, LicenceFate::Active));
+        let turned = after(&[opened.clone(), ("evt_2", 2, won.clone()), ("evt_3", 3, lost.clone())]);
+        assert_eq!(turned, (OrderStatus::Paid, 0, LicenceFate::Revoked));
+        let other = ("evt_4", 9, closed("other", true));
+        assert_eq!(after(&[opened, ("evt_2", 8, won), other]).2, LicenceFate::Revoked);
+    }
+
+    #[test]
     fn a_won_dispute_does_not_undo_a_refund() {
-        let mut account = account();
-        account.hear_intent(&IntentEvent::Disputed { dispute_id: "dp".to_owned() });
-        account.hear_intent(&IntentEvent::Refunded { in_full: true, amount_refunded: 500 });
-        account.hear_intent(&IntentEvent::DisputeClosed { dispute_id: "dp".to_owned(), lost: false });
-        assert_eq!((account.status, account.licence_fate()), (OrderStatus::Refunded, LicenceFate::Revoked));
+        let refunded = IntentEvent::Refunded { in_full: true, amount_refunded: 500 };
+        let outcome =
+            after(&[("evt_1", 1, disputed("dp")), ("evt_2", 2, refunded), ("evt_3", 3, closed("dp", false))]);
+        assert_eq!(outcome, (OrderStatus::Refunded, 500, LicenceFate::Revoked));
+    }
+
+    #[test]
+    fn a_refund_that_fails_later_leaves_the_order_paid() {
+        let refunded = IntentEvent::Refunded { in_full: true, amount_refunded: 500 };
+        let failed = IntentEvent::RefundFailed { refund_id: "re".to_owned(), amount: 500 };
+        let outcome = after(&[("evt_1", 1, refunded), ("evt_2", 2, failed.clone()), ("evt_3", 2, failed)]);
+        assert_eq!(outcome, (OrderStatus::Paid, 0, LicenceFate::Active));
     }
 
     #[test]
     fn one_of_two_disputes_still_open_keeps_the_licences_suspended() {
+        let outcome = after(&[
+            ("evt_1", 1, disputed("one")),
+            ("evt_2", 1, disputed("two")),
+            ("evt_3", 2, closed("one", false)),
+        ]);
+        assert_eq!(outcome.2, LicenceFate::Suspended);
+    }
+
+    #[test]
+    fn whichever_session_is_paid_pays_and_an_earlier_ones_end_ends_nothing() -> Result<(), String> {
         let mut account = account();
-        for id in ["one", "two"] {
-            account.hear_intent(&IntentEvent::Disputed { dispute_id: id.to_owned() });
-        }
-        account.hear_intent(&IntentEvent::DisputeClosed { dispute_id: "one".to_owned(), lost: false });
-        assert_eq!(account.licence_fate(), LicenceFate::Suspended);
+        account.hear_session("cs_earlier", None, &SessionEvent::Expired, NOW)?;
+        assert_eq!(account.status, OrderStatus::Pending);
+        account.hear_session("cs_earlier", Some("pi"), &paid(), NOW)?;
+        assert_eq!((account.status, account.payment_intent.as_deref()), (OrderStatus::Paid, Some("pi")));
+        account.hear_session("cs", None, &SessionEvent::Expired, NOW)?;
+        assert_eq!(account.status, OrderStatus::Paid);
+        let before = account.clone();
+        assert!(account.hear_session("cs", Some("pi_other"), &paid(), NOW).is_err(), "paid twice");
+        assert_eq!(account, before);
+        Ok(())
     }
 }

@@ -7,8 +7,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::event::Event;
-use super::ledger::{Account, DisputeStatus, OrderStatus};
+use super::ledger::{Account, Dispute, DisputeStatus, OrderStatus};
 use super::overview::{EventFilter, EventRecord};
+use super::refunds::{Failure, Refunds, Sum};
 use crate::random;
 
 /// An event that was stored before.
@@ -18,20 +19,20 @@ pub(super) struct StoredEvent {
     pub payload: String,
 }
 
-/// Where the events stand that are stored. They are not locked: two that deal with one event at the same time meet at
+/// Where the events stand that are stored, and whether they await a payment. They are not locked: two that deal with one event at the same time meet at
 /// its payment intent or its order, and the later finds done what it came to do.
 pub(super) async fn statuses(
     connection: &mut PgConnection,
     provider_event_ids: &BTreeSet<&str>,
-) -> sqlx::Result<HashMap<String, String>> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT provider_event_id, status FROM webhook_events
+) -> sqlx::Result<HashMap<String, (String, bool)>> {
+    let rows: Vec<(String, String, bool)> = sqlx::query_as(
+        "SELECT provider_event_id, status, awaiting_ref IS NOT NULL FROM webhook_events
          WHERE provider = 'STRIPE' AND provider_event_id = ANY ($1)",
     )
     .bind(provider_event_ids.iter().copied().collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().collect())
+    Ok(rows.into_iter().map(|(id, status, is_awaiting)| (id, (status, is_awaiting))).collect())
 }
 
 pub(super) async fn find(
@@ -106,6 +107,7 @@ struct AccountRow {
     amount_refunded: i64,
     session_id: Option<String>,
     payment_intent: Option<String>,
+    has_other_sessions: bool,
 }
 
 /// Locks orders with their payments, in a sorted order, and reads what is known of them.
@@ -117,7 +119,7 @@ pub(super) async fn lock_accounts(
     let rows: Vec<AccountRow> = sqlx::query_as(
         "SELECT o.tenant_id, o.id AS order_id, p.id AS payment_id, o.user_id, o.status, o.total, o.currency, o.paid_at,
                 p.amount_refunded, p.provider_session_id AS session_id,
-                p.provider_payment_intent_id AS payment_intent
+                p.provider_payment_intent_id AS payment_intent, p.attempt > 1 AS has_other_sessions
          FROM unnest($1::uuid[], $2::uuid[]) AS wanted (tenant_id, id)
          JOIN orders o ON o.tenant_id = wanted.tenant_id AND o.id = wanted.id
          JOIN payments p ON p.tenant_id = o.tenant_id AND p.order_id = o.id
@@ -145,19 +147,22 @@ pub(super) async fn lock_accounts(
                 amount_refunded: row.amount_refunded,
                 session_id: row.session_id,
                 payment_intent: row.payment_intent,
+                has_other_sessions: row.has_other_sessions,
                 disputes: Vec::new(),
+                refunds: Refunds::default(),
             },
         );
     }
-    read_disputes(connection, &mut accounts).await?;
+    read_reports(connection, &mut accounts).await?;
     Ok(accounts)
 }
 
-async fn read_disputes(
+/// Disputes, and what was told of refunds.
+async fn read_reports(
     connection: &mut PgConnection,
     accounts: &mut BTreeMap<(Uuid, Uuid), Account>,
 ) -> sqlx::Result<()> {
-    // Disputes can only be about what was paid before.
+    // They can only be about what was paid before.
     let paid: Vec<(Uuid, Uuid)> = accounts
         .values()
         .filter(|account| account.is_paid())
@@ -167,27 +172,77 @@ async fn read_disputes(
         return Ok(());
     }
     let (tenants, payments): (Vec<Uuid>, Vec<Uuid>) = paid.into_iter().unzip();
-    let rows: Vec<(Uuid, Uuid, String, String)> = sqlx::query_as(
-        "SELECT d.tenant_id, p.order_id, d.provider_dispute_id, d.status
+    let rows: Vec<(Uuid, Uuid, String, String, Option<DateTime<Utc>>)> = sqlx::query_as(
+        "SELECT d.tenant_id, p.order_id, d.provider_dispute_id, d.status, d.told_at
          FROM unnest($1::uuid[], $2::uuid[]) AS wanted (tenant_id, payment_id)
          JOIN payment_disputes d ON d.tenant_id = wanted.tenant_id AND d.payment_id = wanted.payment_id
          JOIN payments p ON p.tenant_id = d.tenant_id AND p.id = d.payment_id",
+    )
+    .bind(&tenants)
+    .bind(&payments)
+    .fetch_all(&mut *connection)
+    .await?;
+    for (tenant_id, order_id, id, status, told_at) in rows {
+        let status = DisputeStatus::parse(&status)
+            .ok_or_else(|| sqlx::Error::Decode("an unknown dispute status".into()))?;
+        if let Some(account) = accounts.get_mut(&(tenant_id, order_id)) {
+            account.disputes.push(Dispute { id, status, told_at });
+        }
+    }
+    read_refund_reports(connection, accounts, &tenants, &payments).await
+}
+
+async fn read_refund_reports(
+    connection: &mut PgConnection,
+    accounts: &mut BTreeMap<(Uuid, Uuid), Account>,
+    tenants: &[Uuid],
+    payments: &[Uuid],
+) -> sqlx::Result<()> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        tenant_id: Uuid,
+        order_id: Uuid,
+        kind: String,
+        provider_ref: String,
+        amount: i64,
+        in_full: bool,
+        told_at: Option<DateTime<Utc>>,
+    }
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT r.tenant_id, p.order_id, r.kind, r.provider_ref, r.amount, r.in_full, r.told_at
+         FROM unnest($1::uuid[], $2::uuid[]) AS wanted (tenant_id, payment_id)
+         JOIN payment_refund_reports r ON r.tenant_id = wanted.tenant_id AND r.payment_id = wanted.payment_id
+         JOIN payments p ON p.tenant_id = r.tenant_id AND p.id = r.payment_id",
     )
     .bind(tenants)
     .bind(payments)
     .fetch_all(connection)
     .await?;
-    for (tenant_id, order_id, dispute_id, status) in rows {
-        let status = DisputeStatus::parse(&status)
-            .ok_or_else(|| sqlx::Error::Decode("an unknown dispute status".into()))?;
-        if let Some(account) = accounts.get_mut(&(tenant_id, order_id)) {
-            account.disputes.push((dispute_id, status));
+    for row in rows {
+        let Some(account) = accounts.get_mut(&(row.tenant_id, row.order_id)) else { continue };
+        let Row { kind, provider_ref, amount, in_full, told_at: at, .. } = row;
+        if kind == "SUM" {
+            account.refunds.hear_sum(Sum { event_id: provider_ref, amount, in_full, at });
+        } else {
+            account.refunds.hear_failure(Failure { refund_id: provider_ref, amount, at });
+        }
+    }
+    // Refunds that an earlier program noted on the payment only.
+    for account in accounts.values_mut() {
+        if account.amount_refunded > 0 && account.refunds.sums.is_empty() {
+            account.refunds.sums.push(Sum {
+                event_id: String::new(),
+                amount: account.amount_refunded,
+                in_full: account.status == OrderStatus::Refunded,
+                at: None,
+            });
         }
     }
     Ok(())
 }
 
-/// The stored events that wait for one of these payment intents, oldest first. They are locked.
+/// The stored events that wait for one of these payment intents, whether they bear our mark or not, oldest first. They
+/// are locked.
 ///
 /// One that is locked elsewhere is being dealt with there, behind the lock on its payment intent, after this
 /// transaction: waiting for it here would be a deadlock.
@@ -200,7 +255,7 @@ pub(super) async fn lock_waiting(
     }
     sqlx::query_as(
         "SELECT provider_event_id, payload::text AS payload FROM webhook_events
-         WHERE provider = 'STRIPE' AND status = 'PENDING' AND awaiting_ref = ANY ($1)
+         WHERE provider = 'STRIPE' AND status IN ('PENDING', 'IGNORED') AND awaiting_ref = ANY ($1)
          ORDER BY received_at, provider_event_id FOR UPDATE SKIP LOCKED",
     )
     .bind(intents.iter().copied().collect::<Vec<_>>())
@@ -241,7 +296,7 @@ pub(super) async fn settle(
          SET status = excluded.status, attempts = e.attempts + 1, last_error = excluded.last_error,
              awaiting_ref = excluded.awaiting_ref, tenant_id = coalesce(excluded.tenant_id, e.tenant_id),
              order_id = coalesce(excluded.order_id, e.order_id), processed_at = excluded.processed_at
-         WHERE e.status IN ('PENDING', 'FAILED')",
+         WHERE e.status IN ('PENDING', 'FAILED') OR (e.status = 'IGNORED' AND e.awaiting_ref IS NOT NULL)",
     )
     .bind(settled.iter().map(|_| random::row_id(now)).collect::<Vec<_>>())
     .bind(settled.iter().map(|event| event.event.id.as_str()).collect::<Vec<_>>())
@@ -320,6 +375,28 @@ pub(super) async fn failed_ids(connection: &mut PgConnection, at_most: i64) -> s
         "SELECT provider_event_id FROM webhook_events WHERE status = 'FAILED' ORDER BY received_at, id LIMIT $1",
     );
     query.bind(at_most).fetch_all(connection).await
+}
+
+/// Gives up events that have waited since before `since`, at most `limit`, and tells how many.
+pub(super) async fn give_up_waiting(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    since: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<u64> {
+    let given_up = sqlx::query(
+        "UPDATE webhook_events SET status = 'FAILED', last_error = $4, awaiting_ref = NULL, processed_at = $1
+         WHERE id IN (SELECT id FROM webhook_events
+                      WHERE status = 'PENDING' AND awaiting_ref IS NOT NULL AND received_at <= $2
+                      ORDER BY received_at LIMIT $3 FOR UPDATE SKIP LOCKED)",
+    )
+    .bind(now)
+    .bind(since)
+    .bind(limit)
+    .bind("no payment came that it belongs to")
+    .execute(connection)
+    .await?;
+    Ok(given_up.rows_affected())
 }
 
 pub(super) async fn count_failed(connection: &mut PgConnection) -> sqlx::Result<i64> {

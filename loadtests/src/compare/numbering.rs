@@ -12,6 +12,7 @@ use primetech_actors::clock::SystemClock;
 use primetech_actors::counter::{Buyer, PlaceOrder, PlaceOrderError, Placed, WantedItem};
 use primetech_actors::database::Database;
 use primetech_actors::licence::CertificateSigner;
+use primetech_actors::order::ReturnPages;
 use primetech_actors::outbox::MailAllowances;
 use primetech_actors::runtime::Runtime;
 use primetech_actors::session::{SessionSettings, TokenSecret};
@@ -74,7 +75,16 @@ async fn round(installation: &Installation, actors: &Actors, rounds: Rounds) -> 
         clients.spawn_local(async move {
             while Instant::now() < ends {
                 let items = vec![WantedItem { sku: "editor".to_owned(), quantity: 1 }];
-                let message = PlaceOrder { buyer: buyer.clone(), items, claim: None };
+                let message = PlaceOrder {
+                    buyer: buyer.clone(),
+                    items,
+                    returns: ReturnPages {
+                        success_url: "https://shop.example/thanks".to_owned(),
+                        cancel_url: "https://shop.example/cart".to_owned(),
+                    },
+                    may_return: true,
+                    claim: None,
+                };
                 let answer: Result<Placed, PlaceOrderError> =
                     ask(actors.counters.of(&buyer.scope), message).await;
                 placed.set(placed.get() + 1);

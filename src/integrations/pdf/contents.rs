@@ -114,6 +114,7 @@ impl Contents {
             ("Receipt number", receipt.number.clone()),
             ("Invoice number", receipt.invoice_number.clone()),
             ("Order number", receipt.order_number.clone()),
+            ("Date of issue", date(receipt.issued_at)),
             ("Date paid", date(receipt.paid_at)),
             ("Paid through", provider(&receipt.provider)),
         ];
@@ -130,7 +131,7 @@ impl Contents {
             note: None,
             facts,
             sums,
-            dated: receipt.paid_at,
+            dated: receipt.issued_at,
             identifier: format!("receipt:{}:{}", receipt.order_id, receipt.number),
             ..Self::common(seller, invoice)
         }
@@ -141,12 +142,15 @@ impl Contents {
     }
 
     fn common(seller: &Seller, invoice: &InvoiceView) -> Self {
-        let address = seller.address.iter().map(|line| clean(line)).filter(|line| !line.is_empty()).collect();
+        let mut address: Vec<String> =
+            seller.address.iter().map(|line| clean(line)).filter(|line| !line.is_empty()).collect();
+        let tax_id = seller.tax_id.as_deref().map(clean).filter(|tax_id| !tax_id.is_empty());
+        address.extend(tax_id.as_ref().map(|tax_id| format!("Tax ID: {tax_id}")));
         Self {
             kind: "",
             number: String::new(),
             status: Status { word: String::new(), tone: Tone::Plain },
-            seller: Seller { name: clean(&seller.name), address },
+            seller: Seller { name: clean(&seller.name), address, tax_id },
             bill_to_name: invoice.bill_to.name.clone(),
             bill_to_email: invoice.bill_to.email.clone(),
             facts: Vec::new(),

@@ -44,7 +44,7 @@ fn nothing_leaves_the_margins_and_no_texts_overlap() {
         status: String::new(),
         ..invoice("PAID", "JPY", Vec::new())
     };
-    let nobody = Seller { name: String::new(), address: Vec::new() };
+    let nobody = Seller { name: String::new(), address: Vec::new(), tax_id: None };
     let awkward = awkward();
     for paper in [Paper::A4, Paper::Letter] {
         for (seller, invoice) in [
@@ -127,7 +127,7 @@ proptest! {
     fn any_text_is_printed_within_the_margins(texts in prop::collection::vec(any::<String>(), 6), paid: i64) {
         let mut invoice = invoice("PAID", "EUR", vec![item(&texts[0], 1, paid), item(&texts[1], -1, paid)]);
         invoice.bill_to = BillTo { name: Some(texts[2].clone()), email: texts[3].clone() };
-        let seller = Seller { name: texts[4].clone(), address: vec![texts[5].clone()] };
+        let seller = Seller { name: texts[4].clone(), address: vec![texts[5].clone()], tax_id: Some(texts[0].clone()) };
         let pdf = printer().invoice(Paper::A4, &seller, &invoice).unwrap();
         let read = Document::load_mem(&pdf.bytes).unwrap();
         prop_assert!(!read.get_pages().is_empty());

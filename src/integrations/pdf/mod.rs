@@ -32,7 +32,7 @@ use fonts::Fonts;
 use page::Mark;
 
 /// Part of a stored document's revision: raised when the layout changes.
-pub const LAYOUT: &str = "1";
+pub const LAYOUT: &str = "2";
 
 /// The sheet that a document is printed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,7 @@ pub struct Seller {
     pub name: String,
     /// Line by line, as it is to be printed.
     pub address: Vec<String>,
+    pub tax_id: Option<String>,
 }
 
 /// A finished file.

@@ -21,6 +21,7 @@ pub fn seller() -> Seller {
     Seller {
         name: "Northwind Software Ltd.".to_owned(),
         address: vec!["12 Harbour Street".to_owned(), "Bristol BS1 4QA".to_owned()],
+        tax_id: Some("GB 123 4567 89".to_owned()),
     }
 }
 
@@ -56,6 +57,7 @@ pub fn receipt(of: &InvoiceView) -> ReceiptView {
         currency: of.currency.clone(),
         total: of.total,
         paid_at: of.paid_at.unwrap(),
+        issued_at: of.paid_at.unwrap() + chrono::TimeDelta::days(3),
         provider: "STRIPE".to_owned(),
         provider_payment_id: Some("pi_3Qk2".to_owned()),
     }
@@ -90,7 +92,7 @@ pub fn awkward() -> InvoiceView {
 
 pub fn awkward_seller() -> Seller {
     let address = (1..40).map(|number| format!("{number} {}", "Long Street ".repeat(12))).collect();
-    Seller { name: "International Company ".repeat(30), address }
+    Seller { name: "International Company ".repeat(30), address, tax_id: Some("T".repeat(64)) }
 }
 
 fn text_of_page(document: &Document, page: u32) -> String {
@@ -129,16 +131,18 @@ fn each_difference_in_the_data_gives_other_bytes() {
         printer().invoice(paper, seller, invoice).unwrap().bytes
     };
     let moved = Seller { address: vec!["Elsewhere".to_owned()], ..seller() };
+    let registered = Seller { tax_id: Some("Another".to_owned()), ..seller() };
     let void = InvoiceView { status: "VOID".to_owned(), ..invoice.clone() };
     let other_order = InvoiceView { order_id: Uuid::from_u128(8), ..invoice.clone() };
     let all = BTreeSet::from([
         printed(Paper::A4, &seller(), &invoice),
         printed(Paper::Letter, &seller(), &invoice),
         printed(Paper::A4, &moved, &invoice),
+        printed(Paper::A4, &registered, &invoice),
         printed(Paper::A4, &seller(), &void),
         printed(Paper::A4, &seller(), &other_order),
     ]);
-    assert_eq!(all.len(), 5);
+    assert_eq!(all.len(), 6);
 }
 
 #[test]
@@ -151,6 +155,7 @@ fn an_invoice_says_what_it_has_to() {
         "Northwind Software Ltd.",
         "12 Harbour Street",
         "Bristol BS1 4QA",
+        "Tax ID: GB 123 4567 89",
         "Invoice",
         "PAID",
         "INV-2026-000042",
@@ -183,6 +188,9 @@ fn a_receipt_says_what_was_paid_even_after_a_refund() {
         "ORD-20260131-7K2P",
         "PAID",
         "EUR 98.19 paid on 2026-02-01",
+        "Date of issue",
+        "2026-02-04",
+        "Tax ID: GB 123 4567 89",
         "Stripe",
         "pi_3Qk2",
         "Editor Pro",

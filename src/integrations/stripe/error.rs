@@ -50,6 +50,11 @@ impl ProviderError {
         }
     }
 
+    /// True where Stripe understood and said no.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+
     /// True where Stripe knows no object of that id.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })

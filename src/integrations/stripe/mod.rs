@@ -15,4 +15,4 @@ pub use provider::{
     CheckoutLine, CheckoutSession, CheckoutSessionDetails, CheckoutStatus, NewCheckoutSession,
     PaymentProvider, PaymentStatus,
 };
-pub use retry::ProviderTimeouts;
+pub use retry::{Failed, ProviderTimeouts};

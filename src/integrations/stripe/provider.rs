@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use primetech_actors::random;
 use secrecy::SecretString;
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
@@ -23,7 +24,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::error::{ProviderConfigError, ProviderError, UnavailableReason};
-use super::retry::{ProviderTimeouts, with_retries};
+use super::retry::{Failed, ProviderTimeouts, counting_failures, with_retries};
 use super::transport::Transport;
 
 /// The largest page that Stripe gives.
@@ -96,6 +97,9 @@ pub struct CheckoutSessionDetails {
     /// ISO 4217, upper case.
     pub currency: Option<String>,
     pub payment_intent_id: Option<String>,
+    /// When it was paid: the payment intent's own time, or the session's where nothing was to be paid. Told of a completed
+    /// session that is looked up by its id.
+    pub paid_at: Option<DateTime<Utc>>,
     /// The money was asked for, and will not come: told of a completed session that is looked up by its id.
     pub payment_failed: bool,
     /// The order's id, as it was given at the creation.
@@ -135,11 +139,16 @@ impl PaymentProvider {
         &self,
         new: &NewCheckoutSession,
     ) -> Result<CheckoutSession, ProviderError> {
-        let key = idempotency_key(&new.idempotency_key)?;
-        let request = creation(new);
-        let session = self.send(&request, Some(&key)).await?;
-        let expires_at = time(session.expires_at)?;
-        let url = session.url.ok_or_else(|| invalid_answer("the new session has no URL"))?;
+        self.try_checkout_session(new).await.map_err(|failed| failed.error)
+    }
+
+    /// The same; where it fails, with what tells whether another try under the key can succeed.
+    pub async fn try_checkout_session(&self, new: &NewCheckoutSession) -> Result<CheckoutSession, Failed> {
+        let once = |error| Failed { error, replayed: false, server_errors: 0 };
+        let key = idempotency_key(&new.idempotency_key).map_err(once)?;
+        let session = self.send_once(&creation(new), key).await?;
+        let expires_at = time(session.expires_at).map_err(once)?;
+        let url = session.url.ok_or_else(|| once(invalid_answer("the new session has no URL")))?;
         Ok(CheckoutSession { id: session.id.as_str().to_owned(), url, expires_at })
     }
 
@@ -151,16 +160,16 @@ impl PaymentProvider {
         check_session_id(session_id)?;
         // Only the payment intent tells a debit that failed from one on its way.
         let request = RetrieveCheckoutSession::new(session_id).expand(vec!["payment_intent".to_owned()]);
-        details(self.send(&request, None).await?)
+        details(self.send(&request).await?)
     }
 
-    /// The session of an order, by its `client_reference_id`, among those made within this time. Looks at
-    /// [`MAX_SESSIONS_LOOKED_AT`] of them at the most.
-    pub async fn find_checkout_session(
+    /// The sessions of an order, by its `client_reference_id`, among those made within this time, the newest first. Looks
+    /// at [`MAX_SESSIONS_LOOKED_AT`] of them at the most.
+    pub async fn find_checkout_sessions(
         &self,
         order_id: Uuid,
         made: RangeInclusive<DateTime<Utc>>,
-    ) -> Result<Option<CheckoutSessionDetails>, ProviderError> {
+    ) -> Result<Vec<CheckoutSessionDetails>, ProviderError> {
         let order_id = order_id.to_string();
         let created = RangeBoundsTs {
             gte: Some(made.start().timestamp()),
@@ -170,6 +179,7 @@ impl PaymentProvider {
         let first =
             ListCheckoutSession::new().created(RangeQueryTs::Bounds(created)).limit(SESSIONS_ON_A_PAGE);
         let mut request = first.clone();
+        let mut found = Vec::new();
         for _ in 0..MAX_SESSIONS_LOOKED_AT / SESSIONS_ON_A_PAGE {
             let transport = self.transport.as_ref();
             let attempt = || request.customize().request_strategy(RequestStrategy::Once).send(transport);
@@ -177,15 +187,15 @@ impl PaymentProvider {
             let last = page.data.last().map(|session| session.id.as_str().to_owned());
             let is_of_order =
                 |session: &StripeSession| session.client_reference_id.as_ref() == Some(&order_id);
-            if let Some(session) = page.data.into_iter().find(is_of_order) {
-                return self.get_checkout_session(session.id.as_str()).await.map(Some);
+            for session in page.data.into_iter().filter(is_of_order) {
+                found.push(self.get_checkout_session(session.id.as_str()).await?);
             }
             match last.filter(|_| page.has_more) {
                 Some(last) => request = first.clone().starting_after(last),
-                None => return Ok(None),
+                None => break,
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Ends an open session, so that it can no longer be paid. One that is complete or expired is refused.
@@ -194,19 +204,36 @@ impl PaymentProvider {
         session_id: &str,
     ) -> Result<CheckoutSessionDetails, ProviderError> {
         check_session_id(session_id)?;
-        // A session opens only once, so an answer kept under this key never grows wrong.
+        let request = ExpireCheckoutSession::new(session_id);
+        // A session opens only once, so a success kept under this key never grows wrong.
         let key = idempotency_key(&format!("expire-{session_id}"))?;
-        details(self.send(&ExpireCheckoutSession::new(session_id), Some(&key)).await?)
+        let mut ended = self.send_once(&request, key).await;
+        if ended.as_ref().is_err_and(|failed| failed.replayed && !failed.error.is_refusal()) {
+            // A failure that is kept would only be given again.
+            let another = format!("expire-{session_id}-{}", random::opaque_id().simple());
+            ended = self.send_once(&request, idempotency_key(&another)?).await;
+        }
+        details(ended.map_err(|failed| failed.error)?)
     }
 
-    async fn send<R>(&self, request: &R, key: Option<&IdempotencyKey>) -> Result<StripeSession, ProviderError>
+    async fn send<R>(&self, request: &R) -> Result<StripeSession, ProviderError>
     where
         R: StripeRequest<Output = StripeSession>,
     {
-        let strategy = key.map_or(RequestStrategy::Once, |key| RequestStrategy::Idempotent(key.clone()));
         let transport = self.transport.as_ref();
-        let attempt = || request.customize().request_strategy(strategy.clone()).send(transport);
+        let attempt = || request.customize().request_strategy(RequestStrategy::Once).send(transport);
         with_retries(&self.timeouts, attempt).await
+    }
+
+    /// Sends what is done once under the key, however often it is sent.
+    async fn send_once<R>(&self, request: &R, key: IdempotencyKey) -> Result<StripeSession, Failed>
+    where
+        R: StripeRequest<Output = StripeSession>,
+    {
+        let transport = self.transport.as_ref();
+        let strategy = RequestStrategy::Idempotent(key);
+        let attempt = || request.customize().request_strategy(strategy.clone()).send(transport);
+        counting_failures(&self.timeouts, attempt).await
     }
 }
 
@@ -281,7 +308,13 @@ fn details(session: StripeSession) -> Result<CheckoutSessionDetails, ProviderErr
                 PaymentIntentStatus::Canceled | PaymentIntentStatus::RequiresPaymentMethod
             )
         });
+    let paid_at = match (&session.payment_intent, &payment_status) {
+        (Some(intent), _) => intent.as_object().map(|intent| time(intent.created)).transpose()?,
+        (None, PaymentStatus::NoPaymentRequired) => Some(time(session.created)?),
+        (None, _) => None,
+    };
     Ok(CheckoutSessionDetails {
+        paid_at,
         payment_failed,
         id: session.id.as_str().to_owned(),
         url: session.url,

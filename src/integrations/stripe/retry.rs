@@ -33,12 +33,30 @@ impl Default for ProviderTimeouts {
     }
 }
 
+/// How a request failed in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    pub error: ProviderError,
+    /// Stripe said that it gives this answer again, whenever it is asked under this key.
+    pub replayed: bool,
+    /// How often it answered with 5xx.
+    pub server_errors: u32,
+}
+
 pub(super) async fn with_retries<T, F: Future<Output = Result<T, TransportError>>>(
     timeouts: &ProviderTimeouts,
     send: impl Fn() -> F,
 ) -> Result<T, ProviderError> {
+    counting_failures(timeouts, send).await.map_err(|failed| failed.error)
+}
+
+pub(super) async fn counting_failures<T, F: Future<Output = Result<T, TransportError>>>(
+    timeouts: &ProviderTimeouts,
+    send: impl Fn() -> F,
+) -> Result<T, Failed> {
     let deadline = Instant::now() + timeouts.overall;
     let mut retries = 0;
+    let mut server_errors = 0;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let answered = timeout(timeouts.attempt.min(left), send()).await;
@@ -46,9 +64,15 @@ pub(super) async fn with_retries<T, F: Future<Output = Result<T, TransportError>
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
+        let (replayed, is_server_error) = match &error {
+            TransportError::Status(answer) => (answer.replayed, answer.status >= 500),
+            _ => (false, false),
+        };
+        server_errors += u32::from(is_server_error);
         let pause = pause(retries).max(asked_pause(&error));
-        if retries == MAX_RETRIES || !can_be_retried(&error) || Instant::now() + pause >= deadline {
-            return Err(provider_error(error));
+        let is_last = retries == MAX_RETRIES || Instant::now() + pause >= deadline;
+        if replayed || is_last || !can_be_retried(&error) {
+            return Err(Failed { error: provider_error(error), replayed, server_errors });
         }
         tracing::debug!(?pause, retries, "trying Stripe again");
         sleep(pause).await;
@@ -126,7 +150,8 @@ mod tests {
 
     fn answer(status: u16, should_retry: Option<bool>) -> TransportError {
         let error = ErrorBody::default();
-        let answer = ErrorAnswer { status, request_id: None, should_retry, retry_after: None, error };
+        let answer =
+            ErrorAnswer { status, request_id: None, should_retry, retry_after: None, replayed: false, error };
         TransportError::Status(Box::new(answer))
     }
 

@@ -61,6 +61,8 @@ pub(super) struct ErrorAnswer {
     /// Stripe's own word on whether another try makes sense.
     pub(super) should_retry: Option<bool>,
     pub(super) retry_after: Option<Duration>,
+    /// Given before under the request's idempotency key, and stored with it.
+    pub(super) replayed: bool,
     pub(super) error: ErrorBody,
 }
 
@@ -215,6 +217,7 @@ impl Transport {
             retry_after: text(&head.headers, RETRY_AFTER.as_str())
                 .and_then(|value| value.parse().ok())
                 .map(Duration::from_secs),
+            replayed: text(&head.headers, "idempotent-replayed").is_some_and(|value| value == "true"),
             error,
         })))
     }

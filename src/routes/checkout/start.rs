@@ -12,7 +12,8 @@ use primetech_actors::counter::{Buyer, NotChargeable, PlaceOrder, PlaceOrderErro
 use primetech_actors::fault::Fault;
 use primetech_actors::idempotency::{HeldClaim, IdempotencyClaim, Refused, SavedAnswer};
 use primetech_actors::order::{
-    AbandonClaim, AttachCheckout, CheckoutView, InvoiceView, OrderView, SettleClaim,
+    AbandonClaim, AttachCheckout, Attempt, BeginAttempt, CheckoutView, InvoiceView, OrderView, ReturnPages,
+    SettleClaim,
 };
 use primetech_actors::session::Session;
 use primetech_actors::tenancy::TenantScope;
@@ -23,7 +24,7 @@ use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::rules::WrittenUrl;
 use crate::input::{Field, Input, rules};
-use crate::integrations::stripe::{CheckoutLine, NewCheckoutSession};
+use crate::integrations::stripe::{CheckoutLine, Failed, NewCheckoutSession};
 use crate::layers::facts::RequestId;
 use crate::layers::origin::may_return_to;
 use crate::layers::permission::{CurrentTenant, SignedIn};
@@ -31,9 +32,13 @@ use crate::openapi::Doc;
 use crate::routes::Endpoint;
 use primetech_http::saved_answer::kept_answer;
 
-/// How long a customer may take to pay. The provider allows 24 hours from its own now: an hour is left for a repeated
-/// request, whose parameters must be those of the first.
+/// How long a customer may take to pay, from the beginning of an attempt. The provider allows 24 hours from its own now:
+/// an hour is left for a repeated request, whose parameters must be those of the first.
 const TIME_TO_PAY: TimeDelta = TimeDelta::hours(23);
+
+/// An attempt whose session would end sooner is given up for another one: the provider makes no session for less than 30
+/// minutes by its own clock, and keeps the first answer under a key for 24 hours.
+const LEAST_TIME_TO_PAY: TimeDelta = TimeDelta::minutes(40);
 
 /// After so many seconds a key that nobody freed is free by itself.
 const CLAIM_SECONDS: u32 = 60;
@@ -49,12 +54,19 @@ fn doc() -> Doc {
              `successUrl` and `cancelUrl` lead to the shop's own hosts, its front end, or a site that the shop allows; \
              they are passed on as they are written, and `{CHECKOUT_SESSION_ID}` in them stands for the session's id. \
              A total is 0, or lies within the limits of its currency (`GET /v1/currencies`); otherwise `items` is at fault. \
-             After 502 the order stays `PENDING`, and the same Idempotency-Key tries the provider again on it.",
+             After 502 the order stays `PENDING`, and the same Idempotency-Key tries the provider again on it. A known \
+             key decides before catalogue and allowed sites, which may have changed since. `CONFLICT`: the order of the \
+             key is paid already, and there is no page to pay it on.",
         )
         .idempotent()
         .body::<StartBody>()
         .answers::<Answer>(201, "Go on at `checkout.url`.")
-        .refuses(&[Code::PRODUCT_NOT_FOUND, Code::PAYMENT_PROVIDER_ERROR, Code::NUMBERS_EXHAUSTED])
+        .refuses(&[
+            Code::PRODUCT_NOT_FOUND,
+            Code::PAYMENT_PROVIDER_ERROR,
+            Code::NUMBERS_EXHAUSTED,
+            Code::CONFLICT,
+        ])
 }
 
 /// What is bought; all of one currency, a sku once.
@@ -93,11 +105,14 @@ struct Answer<'a> {
 struct Wanted {
     session: Arc<Session>,
     items: Vec<WantedItem>,
-    success_url: String,
-    cancel_url: String,
+    returns: ReturnPages,
+    /// Those of `successUrl` and `cancelUrl` that lead where no customer is sent.
+    forbidden: Vec<&'static str>,
     claim: Option<IdempotencyClaim>,
     request_id: Rc<str>,
 }
+
+const RETURN_FORBIDDEN: &str = "must lead to the shop itself, its front end, or a site that it allows";
 
 async fn handle(
     state: web::Data<State>,
@@ -117,11 +132,18 @@ async fn handle(
     let success_url = body.optional("successUrl", rules::written_url);
     let cancel_url = body.optional("cancelUrl", rules::written_url);
     refuse_repeated(&mut input, items.get());
-    for (name, url) in [("successUrl", &success_url), ("cancelUrl", &cancel_url)] {
-        let leads_elsewhere = |written: &WrittenUrl| !may_return_to(&state.http, &tenant, &written.url);
-        if url.get().and_then(Option::as_ref).is_some_and(leads_elsewhere) {
-            input.fault(name, "must lead to the shop itself, its front end, or a site that it allows");
-        }
+    // Which sites are allowed may have changed since the key came first, so a known key decides before this. Beside other
+    // faults it is told at once.
+    let forbidden: Vec<&'static str> = [("successUrl", &success_url), ("cancelUrl", &cancel_url)]
+        .into_iter()
+        .filter(|(_, url)| {
+            let leads_elsewhere = |written: &WrittenUrl| !may_return_to(&state.http, &tenant, &written.url);
+            url.get().and_then(Option::as_ref).is_some_and(leads_elsewhere)
+        })
+        .map(|(name, _)| name)
+        .collect();
+    if input.is_faulty() {
+        forbidden.iter().for_each(|name| input.fault(name, RETURN_FORBIDDEN));
     }
     let (key, items, success_url, cancel_url) = input.finish((key, items, success_url, cancel_url))?;
     let claim = key.map(|key| {
@@ -136,8 +158,11 @@ async fn handle(
             .into_iter()
             .map(|(sku, quantity)| WantedItem { sku, quantity: i32::try_from(quantity).unwrap_or(i32::MAX) })
             .collect(),
-        success_url: page(success_url, "checkout/success"),
-        cancel_url: page(cancel_url, "checkout/cancelled"),
+        returns: ReturnPages {
+            success_url: page(success_url, "checkout/success"),
+            cancel_url: page(cancel_url, "checkout/cancelled"),
+        },
+        forbidden,
         session,
         claim,
         request_id,
@@ -155,35 +180,40 @@ fn refuse_repeated(input: &mut Input, items: Option<&Vec<(String, u32)>>) {
 }
 
 async fn start(state: web::Data<State>, wanted: Wanted) -> Result<HttpResponse, ApiError> {
-    let Wanted { session, items, success_url, cancel_url, claim, request_id } = wanted;
+    let Wanted { session, items, returns, forbidden, claim, request_id } = wanted;
     let scope = session.scope();
     let counter = state.actors.counters.of(&scope);
-    let order = PlaceOrder { buyer: Buyer::from(&*session), items, claim: claim.clone() };
+    let order = PlaceOrder {
+        buyer: Buyer::from(&*session),
+        items,
+        returns: returns.clone(),
+        may_return: forbidden.is_empty(),
+        claim: claim.clone(),
+    };
     let placed = match ask(counter, order).await {
         Ok(placed) => placed,
         Err(PlaceOrderError::Fault(Fault::OutcomeUnknown)) => {
             abandon_when_possible(&state, scope, claim);
             return Err(Fault::OutcomeUnknown.into());
         }
+        Err(PlaceOrderError::ReturnForbidden) => {
+            let refusal = ApiError::new(Code::VALIDATION_ERROR);
+            return Err(forbidden.iter().fold(refusal, |error, name| error.field(*name, RETURN_FORBIDDEN)));
+        }
         Err(error) => return refuse(&state, scope, error, &request_id).await,
     };
-    let checkout = match state
-        .payments
-        .create_checkout_session(&new_session(&placed, scope, success_url, cancel_url))
-        .await
-    {
-        Ok(made) => CheckoutView { session_id: made.id, url: made.url, expires_at: made.expires_at },
-        Err(error) => {
+    let (attempt, checkout) = match page_to_pay_on(&state, scope, &placed, &returns).await {
+        Ok(made) => made,
+        Err(refusal) => {
             free_when_possible(state, scope, placed.claim).await;
-            let refusal =
-                ApiError::new(Code::PAYMENT_PROVIDER_ERROR).meta("orderNumber", placed.order.number);
-            return Err(refusal.caused_by(error));
+            return Err(refusal);
         }
     };
     let answer = Answer { order: &placed.order, invoice: &placed.invoice, checkout: &checkout };
     let body = serde_json::to_string(&answer).map_err(ApiError::internal)?;
     let kept = placed.claim.map(|claim| (claim, SavedAnswer { status: 201, body: body.clone() }));
-    let attach = AttachCheckout { scope, order_id: placed.order.id, checkout, answer: kept };
+    let attach =
+        AttachCheckout { scope, order_id: placed.order.id, attempt: Some(attempt), checkout, answer: kept };
     if let Err(fault) = ask(state.actors.orders.of(&scope), attach).await {
         free_when_possible(state, scope, placed.claim).await;
         return Err(fault.into());
@@ -191,16 +221,81 @@ async fn start(state: web::Data<State>, wanted: Wanted) -> Result<HttpResponse, 
     Ok(HttpResponse::Created().content_type("application/json").body(body))
 }
 
+/// The page that the order is paid on, and the attempt that it is of: the one that is known, or one that the provider is
+/// asked for. What the provider keeps under an attempt's key it would only give again: then another attempt is made.
+async fn page_to_pay_on(
+    state: &State,
+    scope: TenantScope,
+    placed: &Placed,
+    returns: &ReturnPages,
+) -> Result<(i32, CheckoutView), ApiError> {
+    let (now, is_paid) = (state.actors.clock.now(), placed.order.paid_at.is_some());
+    let mut attempt = placed.attempt.clone();
+    if let Some(checkout) = &attempt.checkout
+        && (is_paid || checkout.expires_at > now)
+    {
+        return Ok((attempt.number, checkout.clone()));
+    }
+    if is_paid {
+        return Err(
+            ApiError::new(Code::CONFLICT).message("The order of this Idempotency-Key is paid already.")
+        );
+    }
+    let mut may_have_been_asked = placed.is_resumed;
+    if attempt.checkout.is_some() || attempt.started_at + TIME_TO_PAY < now + LEAST_TIME_TO_PAY {
+        attempt = next_attempt(state, scope, placed, attempt.number).await?;
+        may_have_been_asked = false;
+    }
+    let mut made = state.payments.try_checkout_session(&new_session(placed, scope, &attempt, returns)).await;
+    if made.as_ref().is_err_and(|failed| is_kept(failed, may_have_been_asked)) {
+        attempt = next_attempt(state, scope, placed, attempt.number).await?;
+        made = state.payments.try_checkout_session(&new_session(placed, scope, &attempt, returns)).await;
+    }
+    match made {
+        Ok(made) => {
+            let checkout = CheckoutView { session_id: made.id, url: made.url, expires_at: made.expires_at };
+            Ok((attempt.number, checkout))
+        }
+        Err(failed) => {
+            let refusal =
+                ApiError::new(Code::PAYMENT_PROVIDER_ERROR).meta("orderNumber", &*placed.order.number);
+            Err(refusal.caused_by(failed.error))
+        }
+    }
+}
+
+/// Whether the provider keeps a failure under the attempt's key: it says so, or it fails at a request that it has been
+/// asked before.
+fn is_kept(failed: &Failed, was_asked_before: bool) -> bool {
+    failed.replayed || failed.server_errors + u32::from(was_asked_before && failed.server_errors > 0) >= 2
+}
+
+async fn next_attempt(
+    state: &State,
+    scope: TenantScope,
+    placed: &Placed,
+    after: i32,
+) -> Result<Attempt, ApiError> {
+    let begin = BeginAttempt { scope, order_id: placed.order.id, after };
+    Ok(ask(state.actors.orders.of(&scope), begin).await?)
+}
+
 fn new_session(
     placed: &Placed,
     scope: TenantScope,
-    success_url: String,
-    cancel_url: String,
+    attempt: &Attempt,
+    returns: &ReturnPages,
 ) -> NewCheckoutSession {
+    // Those of the first request count.
+    let ReturnPages { success_url, cancel_url } = attempt.returns.as_ref().unwrap_or(returns);
+    let order_id = placed.order.id;
     NewCheckoutSession {
-        // One order has one session, however often it is asked for.
-        idempotency_key: format!("order-{}", placed.order.id),
-        order_id: placed.order.id,
+        // One attempt has one session, however often it is asked for.
+        idempotency_key: match attempt.number {
+            1 => format!("order-{order_id}"),
+            number => format!("order-{order_id}-{number}"),
+        },
+        order_id,
         order_number: placed.order.number.clone(),
         tenant_id: scope.tenant_id(),
         currency: placed.order.currency.clone(),
@@ -215,9 +310,9 @@ fn new_session(
             })
             .collect(),
         customer_email: Some(placed.invoice.bill_to.email.clone()),
-        success_url,
-        cancel_url,
-        expires_at: placed.order.created_at + TIME_TO_PAY,
+        success_url: success_url.clone(),
+        cancel_url: cancel_url.clone(),
+        expires_at: attempt.started_at + TIME_TO_PAY,
     }
 }
 
@@ -284,6 +379,7 @@ async fn refuse(
             settle(state, scope, claim, None).await?;
             ApiError::new(Code::NUMBERS_EXHAUSTED)
         }
+        PlaceOrderError::ReturnForbidden => ApiError::new(Code::VALIDATION_ERROR),
         PlaceOrderError::MixedCurrencies => {
             ApiError::new(Code::VALIDATION_ERROR).field("items", "must all be of one currency")
         }

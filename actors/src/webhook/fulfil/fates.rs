@@ -1,4 +1,4 @@
-//! What refunds and disputes do to licences and entitlements that were given before.
+//! What refunds and disputes do to licences and entitlements that were given before, and undo when they turn.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::Changed;
 use crate::audit_log::{Actor, Entry, Subject};
 use crate::webhook::ledger::{Account, LicenceFate};
 
-/// Suspends, revokes or restores licences, and revokes entitlements.
+/// Suspends, revokes or restores licences, and revokes or restores entitlements.
 pub(super) async fn write(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
@@ -26,16 +26,27 @@ pub(super) async fn write(
             // A licence that was just made, or that nothing happened to, is as it should be.
             .filter(|change| {
                 fate != LicenceFate::Active
-                    || (change.before.is_paid() && change.before.licence_fate() == LicenceFate::Suspended)
+                    || (change.before.is_paid() && change.before.licence_fate() != LicenceFate::Active)
             })
             .map(|change| &change.after)
             .collect()
     };
-    // What is revoked stays so; only a suspension is lifted.
+    // What an operator revoked stays so, whatever the payment does.
     for (accounts, statement) in [
-        (of(LicenceFate::Revoked), "UPDATE licences SET status = 'REVOKED' WHERE status <> 'REVOKED' AND"),
-        (of(LicenceFate::Suspended), "UPDATE licences SET status = 'SUSPENDED' WHERE status = 'ACTIVE' AND"),
-        (of(LicenceFate::Active), "UPDATE licences SET status = 'ACTIVE' WHERE status = 'SUSPENDED' AND"),
+        (
+            of(LicenceFate::Revoked),
+            "UPDATE licences SET status = 'REVOKED', revoked_by_payment = true WHERE status <> 'REVOKED' AND",
+        ),
+        (
+            of(LicenceFate::Suspended),
+            "UPDATE licences SET status = 'SUSPENDED', revoked_by_payment = false
+             WHERE (status = 'ACTIVE' OR revoked_by_payment) AND",
+        ),
+        (
+            of(LicenceFate::Active),
+            "UPDATE licences SET status = 'ACTIVE', revoked_by_payment = false
+             WHERE (status = 'SUSPENDED' OR revoked_by_payment) AND",
+        ),
     ] {
         if accounts.is_empty() {
             continue;
@@ -56,17 +67,33 @@ pub(super) async fn write(
             Some(entry.before(json!({ "status": before })).after(json!({ "status": after })))
         }));
     }
-    let refunded: Vec<&Account> =
-        changes.iter().filter(|change| change.is_refunded_now()).map(|change| &change.after).collect();
-    if refunded.is_empty() {
+    write_entitlements(connection, now, changes).await
+}
+
+/// Downloads are closed while the money is gone, and open again when it is back. Nothing else revokes an entitlement.
+async fn write_entitlements(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    changes: &[&Changed],
+) -> sqlx::Result<()> {
+    let is_revoked = |account: &Account| account.is_paid() && account.licence_fate() == LicenceFate::Revoked;
+    let turned: Vec<(&Account, bool)> = changes
+        .iter()
+        .map(|change| (&change.after, is_revoked(&change.before), is_revoked(&change.after)))
+        .filter(|(_, before, after)| before != after)
+        .map(|(account, _, after)| (account, after))
+        .collect();
+    if turned.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "UPDATE entitlements SET revoked_at = $3
-         WHERE revoked_at IS NULL AND (tenant_id, order_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))",
+        "UPDATE entitlements e SET revoked_at = CASE WHEN turned.is_revoked THEN coalesce(e.revoked_at, $4) END
+         FROM unnest($1::uuid[], $2::uuid[], $3::boolean[]) AS turned (tenant_id, order_id, is_revoked)
+         WHERE e.tenant_id = turned.tenant_id AND e.order_id = turned.order_id",
     )
-    .bind(refunded.iter().map(|account| account.tenant_id).collect::<Vec<_>>())
-    .bind(refunded.iter().map(|account| account.order_id).collect::<Vec<_>>())
+    .bind(turned.iter().map(|(account, _)| account.tenant_id).collect::<Vec<_>>())
+    .bind(turned.iter().map(|(account, _)| account.order_id).collect::<Vec<_>>())
+    .bind(turned.iter().map(|(_, is_revoked)| *is_revoked).collect::<Vec<_>>())
     .bind(now)
     .execute(connection)
     .await?;

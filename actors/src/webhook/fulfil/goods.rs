@@ -17,6 +17,7 @@ use crate::webhook::ledger::Account;
 /// Keys are drawn again where one is taken: of 36^12 that hardly ever happens once.
 const KEY_TRIES: u32 = 5;
 
+/// Receipts are numbered in the year in which they are issued, which may be a later one than that of the payment.
 pub(super) async fn write_receipts(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
@@ -44,10 +45,11 @@ pub(super) async fn write_receipts(
     sqlx::query(
         "INSERT INTO receipts (tenant_id, id, number, order_id, currency, total, paid_at, provider,
                                provider_payment_id, created_at)
-         SELECT new.tenant_id, new.id, new.number, new.order_id, new.currency, new.total, $7, 'STRIPE',
-                new.payment_intent, $7
-         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::bigint[], $8::text[])
-              AS new (tenant_id, id, number, order_id, currency, total, payment_intent)",
+         SELECT new.tenant_id, new.id, new.number, new.order_id, new.currency, new.total, new.paid_at,
+                'STRIPE', new.payment_intent, $7
+         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::bigint[], $8::text[],
+                     $9::timestamptz[])
+              AS new (tenant_id, id, number, order_id, currency, total, payment_intent, paid_at)",
     )
     .bind(paid.iter().map(|account| account.tenant_id).collect::<Vec<_>>())
     .bind(paid.iter().map(|_| random::row_id(now)).collect::<Vec<_>>())
@@ -57,6 +59,7 @@ pub(super) async fn write_receipts(
     .bind(paid.iter().map(|account| account.total).collect::<Vec<_>>())
     .bind(now)
     .bind(paid.iter().map(|account| account.payment_intent.as_deref()).collect::<Vec<_>>())
+    .bind(paid.iter().map(|account| account.paid_at).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(Ok(()))

@@ -10,8 +10,10 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::ledger::{Account, OrderStatus};
+use super::ledger::{Account, Dispute, OrderStatus};
+use super::refunds::Failure;
 use crate::audit_log::{self, Actor, Entry, Subject};
+use crate::order::attempts::end_sessions;
 use crate::outbox::{self, NewMessage, Sort, enqueue};
 use crate::random;
 
@@ -44,24 +46,37 @@ impl Changed {
             entries.push(entry.before(json!({ "status": before })).after(json!({ "status": after })));
         }
         let (before, after) = (self.before.amount_refunded, self.after.amount_refunded);
-        if before != after {
+        if after > before {
             let entry = entry("payment.refunded", payment).before(json!({ "amountRefunded": before }));
             entries.push(entry.after(json!({ "amountRefunded": after })));
         }
-        for (id, after) in &self.after.disputes {
-            let before =
-                self.before.disputes.iter().find(|(known, _)| known == id).map(|(_, status)| *status);
-            if before != Some(*after) {
+        for failure in self.failed_refunds() {
+            let entry = entry("payment.refund_failed", payment).before(json!({ "amountRefunded": before }));
+            entries.push(entry.after(json!({
+                "refundId": failure.refund_id, "amount": failure.amount, "amountRefunded": after,
+            })));
+        }
+        for dispute in &self.after.disputes {
+            let before = self.before.disputes.iter().find(|known| known.id == dispute.id);
+            let before = before.map(|known| known.status);
+            if before != Some(dispute.status) {
                 let entry = entry("payment.dispute_changed", payment);
                 let before = before.map(|status| status.as_str());
                 entries.push(
                     entry
-                        .before(json!({ "disputeId": id, "status": before }))
-                        .after(json!({ "disputeId": id, "status": after.as_str() })),
+                        .before(json!({ "disputeId": dispute.id, "status": before }))
+                        .after(json!({ "disputeId": dispute.id, "status": dispute.status.as_str() })),
                 );
             }
         }
         entries
+    }
+
+    /// Refunds of which it was not known that they failed.
+    fn failed_refunds(&self) -> impl Iterator<Item = &Failure> {
+        let known = &self.before.refunds.failures;
+        let is_new = |failure: &&Failure| known.iter().all(|known| known.refund_id != failure.refund_id);
+        self.after.refunds.failures.iter().filter(is_new)
     }
 
     fn is_refunded_now(&self) -> bool {
@@ -88,6 +103,7 @@ pub(super) async fn write(
     write_statuses(connection, now, &changes).await?;
     write_refs(connection, &changes).await?;
     write_disputes(connection, now, &changes).await?;
+    write_refund_reports(connection, now, &changes).await?;
     let paid: Vec<&Account> =
         changes.iter().filter(|change| change.became_paid()).map(|change| &change.after).collect();
     if !paid.is_empty() {
@@ -147,7 +163,7 @@ async fn write_statuses(
 async fn write_refs(connection: &mut PgConnection, changes: &[&Changed]) -> sqlx::Result<()> {
     let mut refs: BTreeMap<&str, &Account> = BTreeMap::new();
     for change in changes {
-        let learned = |before: &Option<String>, after: &Option<String>| before.is_none() && after.is_some();
+        let learned = |before: &Option<String>, after: &Option<String>| after.is_some() && before != after;
         if learned(&change.before.session_id, &change.after.session_id) {
             refs.extend(change.after.session_id.as_deref().map(|id| (id, &change.after)));
         }
@@ -180,28 +196,91 @@ async fn write_disputes(
     now: DateTime<Utc>,
     changes: &[&Changed],
 ) -> sqlx::Result<()> {
-    for change in changes {
-        for (dispute_id, status) in &change.after.disputes {
-            if change.before.disputes.contains(&(dispute_id.clone(), *status)) {
-                continue;
-            }
-            sqlx::query(
-                "INSERT INTO payment_disputes
-                     (tenant_id, id, payment_id, provider_dispute_id, status, created_at, updated_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $6)
-                 ON CONFLICT (tenant_id, payment_id, provider_dispute_id)
-                 DO UPDATE SET status = excluded.status, updated_at = excluded.updated_at",
-            )
-            .bind(change.after.tenant_id)
-            .bind(random::row_id(now))
-            .bind(change.after.payment_id)
-            .bind(dispute_id)
-            .bind(status.as_str())
-            .bind(now)
-            .execute(&mut *connection)
-            .await?;
-        }
+    let changed: Vec<(&Account, &Dispute)> = changes
+        .iter()
+        .flat_map(|change| {
+            let is_new = |dispute: &&Dispute| !change.before.disputes.contains(dispute);
+            change.after.disputes.iter().filter(is_new).map(|dispute| (&change.after, dispute))
+        })
+        .collect();
+    if changed.is_empty() {
+        return Ok(());
     }
+    sqlx::query(
+        "INSERT INTO payment_disputes
+             (tenant_id, id, payment_id, provider_dispute_id, status, told_at, created_at, updated_at)
+         SELECT new.*, $7, $7
+         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[]) AS new
+         ON CONFLICT (tenant_id, payment_id, provider_dispute_id)
+         DO UPDATE SET status = excluded.status, told_at = excluded.told_at, updated_at = excluded.updated_at",
+    )
+    .bind(changed.iter().map(|(account, _)| account.tenant_id).collect::<Vec<_>>())
+    .bind(changed.iter().map(|_| random::row_id(now)).collect::<Vec<_>>())
+    .bind(changed.iter().map(|(account, _)| account.payment_id).collect::<Vec<_>>())
+    .bind(changed.iter().map(|(_, dispute)| dispute.id.as_str()).collect::<Vec<_>>())
+    .bind(changed.iter().map(|(_, dispute)| dispute.status.as_str()).collect::<Vec<_>>())
+    .bind(changed.iter().map(|(_, dispute)| dispute.told_at).collect::<Vec<_>>())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A report on a payment's refunds, as it is stored.
+struct RefundReport<'a> {
+    account: &'a Account,
+    kind: &'static str,
+    provider_ref: &'a str,
+    amount: i64,
+    in_full: bool,
+    told_at: Option<DateTime<Utc>>,
+}
+
+async fn write_refund_reports(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    changes: &[&Changed],
+) -> sqlx::Result<()> {
+    let mut new: Vec<RefundReport<'_>> = Vec::new();
+    for Changed { before, after: account } in changes {
+        let (known, told) = (&before.refunds, &account.refunds);
+        new.extend(told.sums.iter().filter(|sum| !known.sums.contains(sum)).map(|sum| RefundReport {
+            account,
+            kind: "SUM",
+            provider_ref: &sum.event_id,
+            amount: sum.amount,
+            in_full: sum.in_full,
+            told_at: sum.at,
+        }));
+        let failures = told.failures.iter().filter(|failure| !known.failures.contains(failure));
+        new.extend(failures.map(|failure| RefundReport {
+            account,
+            kind: "FAILURE",
+            provider_ref: &failure.refund_id,
+            amount: failure.amount,
+            in_full: false,
+            told_at: failure.at,
+        }));
+    }
+    if new.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO payment_refund_reports (tenant_id, id, payment_id, kind, provider_ref, amount, in_full, told_at)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::boolean[],
+                              $8::timestamptz[])
+         ON CONFLICT (tenant_id, payment_id, kind, provider_ref) DO UPDATE SET told_at = excluded.told_at",
+    )
+    .bind(new.iter().map(|report| report.account.tenant_id).collect::<Vec<_>>())
+    .bind(new.iter().map(|_| random::row_id(now)).collect::<Vec<_>>())
+    .bind(new.iter().map(|report| report.account.payment_id).collect::<Vec<_>>())
+    .bind(new.iter().map(|report| report.kind).collect::<Vec<_>>())
+    .bind(new.iter().map(|report| report.provider_ref).collect::<Vec<_>>())
+    .bind(new.iter().map(|report| report.amount).collect::<Vec<_>>())
+    .bind(new.iter().map(|report| report.in_full).collect::<Vec<_>>())
+    .bind(new.iter().map(|report| report.told_at).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -227,10 +306,17 @@ fn messages(changes: &[&Changed]) -> Vec<NewMessage> {
         if change.is_refunded_now() {
             tell("event.order-refunded", EVENT);
         }
+        for _failed in change.failed_refunds() {
+            tell("event.order-refund-failed", EVENT);
+            metrics::counter!("payment_refunds_failed_total").increment(1);
+        }
         match (change.before.status, account.status) {
             (OrderStatus::Pending, OrderStatus::Failed) => tell("event.order-failed", EVENT),
             (OrderStatus::Pending, OrderStatus::Expired) => tell("event.order-expired", EVENT),
             _ => {}
+        }
+        if change.became_paid() && account.has_other_sessions {
+            messages.push(end_sessions(account.tenant_id, account.order_id));
         }
     }
     messages

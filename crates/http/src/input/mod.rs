@@ -172,6 +172,11 @@ impl Input {
         self.faults.add(field, message);
     }
 
+    /// Whether a fault was found so far.
+    pub fn is_faulty(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
     /// The values, or all faults.
     pub fn finish<F: Fields>(self, fields: F) -> Result<F::Values, ApiError> {
         self.faults.into_result()?;

@@ -17,7 +17,7 @@ use crate::random;
 use crate::tenancy::TenantScope;
 
 pub use once::{Keyed, KeyedItem, Once, OnceDone, OnceError, Render};
-pub use store::{release, release_unknown, save_answer, save_answers};
+pub use store::{forget, release, release_unknown, save_answer, save_answers};
 
 /// How long a claim is held against a process that may still be at work on it.
 const CLAIM_LIFETIME: TimeDelta = TimeDelta::seconds(60);

@@ -188,6 +188,22 @@ pub async fn release_unknown(
     Ok(())
 }
 
+/// Undoes claims that were made in this transaction, by their tenants and ids: the keys are free, as if they had not come.
+pub async fn forget(connection: &mut PgConnection, claims: &[(Uuid, HeldClaim)]) -> sqlx::Result<()> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "DELETE FROM idempotency_keys
+         WHERE (tenant_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) AND response_status IS NULL",
+    )
+    .bind(claims.iter().map(|(tenant_id, _)| *tenant_id).collect::<Vec<_>>())
+    .bind(claims.iter().map(|(_, held)| held.id).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Lets the next request with this key go on at once: this one ended without an answer worth keeping.
 pub async fn release(tx: &mut TenantTx, held: &HeldClaim, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query(
