@@ -19,7 +19,7 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("Whether the process answers").answers::<Status>(200, "It does.")
+    Doc::new("Check whether the process answers").answers::<Status>(200, "Alive.")
 }
 
 async fn handle(_: Anyone) -> HttpResponse {

@@ -23,7 +23,7 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("Book a service")
-        .about("No session is needed. The customer is mailed at each change.")
+        .about("Needs no session. The customer gets a mail about each change.")
         .idempotent()
         .body::<BookBody>()
         .answers::<BookingAnswer<'_>>(201, "The new booking.")
