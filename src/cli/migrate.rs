@@ -11,7 +11,7 @@ pub(super) fn run() -> ExitCode {
     match migrate() {
         Ok(applied) => {
             output::say(&format!(
-                "{applied} migrations applied; the schema is at {}",
+                "applied {applied} migrations; the schema is at version {}",
                 schema::latest_version()
             ));
             ExitCode::SUCCESS

@@ -46,7 +46,7 @@ impl Workplace {
             Ok(workplace)
         } else {
             Err(Failure::refused(
-                "the role of DATABASE_URL may not write tenants: take the role that ran the migrations",
+                "the role of DATABASE_URL may not write tenants: use the role that ran the migrations",
             ))
         }
     }
