@@ -1,5 +1,5 @@
-//! `primetech audit`: the proof that a year's invoice and receipt numbers are whole, as an auditor keeps it, and that the
-//! audit log is as it was written.
+//! `primetech audit`: checks a year's invoice and receipt numbers, with a report for auditors, and checks the audit
+//! log.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

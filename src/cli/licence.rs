@@ -1,4 +1,4 @@
-//! `primetech licence`: licences by the operator's hand.
+//! `primetech licence`: issues, shows and revokes licences.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `primetech migrate`: needs DATABASE_URL only, of a role that may change the schema.
+//! `primetech migrate`: needs only DATABASE_URL, of a role that may change the schema.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `primetech product`: what a tenant sells.
+//! `primetech product`: manages the products of a tenant.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! `primetech reconcile`: asks the payment provider about pending payments, and for refunds and disputes, now, and lets
-//! follow what its events would.
+//! `primetech reconcile`: asks the payment provider about pending payments, refunds and disputes now, and applies the
+//! answers as its events would.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! `primetech release`: the files that customers download. Needs `DATABASE_URL`, and to publish the store's variables.
+//! `primetech release`: publishes and lists the files that customers download. Needs `DATABASE_URL`; publishing also
+//! needs the store's variables.
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `primetech tenant`: the shops of this installation, and the hosts they are reached by.
+//! `primetech tenant`: manages the tenants of this installation and their hosts.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! `primetech user`: accounts by the operator's hand. Passwords are never arguments: those of a process can be read by
-//! others, and shells keep them.
+//! `primetech user`: manages accounts. A password is never an argument, because other users can read a process's
+//! arguments and shells record them.
 
 use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `primetech webhook`: the provider's events as they are stored, and another run of those that failed.
+//! `primetech webhook`: lists the stored events of the provider, and runs failed ones again.
 
 use std::process::ExitCode;
 

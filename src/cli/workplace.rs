@@ -1,4 +1,4 @@
-//! What the operator's commands work with: the database of `DATABASE_URL`, at this program's schema.
+//! The database of `DATABASE_URL`, at this program's schema, for the operator's commands.
 
 use std::future::Future;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! What the PDFs of invoices and receipts have in common.
+//! The common part of the PDFs of invoices and receipts.
 
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};

@@ -1,7 +1,7 @@
-//! Traces, on their way to the collector: OTLP, protobuf over HTTP.
+//! Exports traces to the collector: OTLP, protobuf over HTTP.
 //!
-//! A span that ends is put into a bounded queue and the request goes on; a thread of its own sends what is queued. What
-//! does not fit, and what the collector does not take in time, is lost: a trace is never worth a request.
+//! A span that ends goes into a bounded queue, and the request continues; a separate thread sends the queue. A span
+//! that does not fit, or that the collector does not accept in time, is lost: no request waits for a trace.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is refused, and how that is answered.
+//! The refusals of bookings and their error codes.
 
 use actix_web::http::StatusCode;
 use primetech_http::error::{ApiError, Code};

@@ -1,4 +1,4 @@
-//! What an audit of numbers says, as scripts read it.
+//! The report of an audit of numbers, in the shape that scripts read.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,6 +1,6 @@
-//! Licences by the operator's hand: issued without an order, looked at, revoked. Called by the commands only.
+//! What the operator's commands do with licences: issue one without an order, show it, revoke it.
 //!
-//! A licence's row is read anew for every activation and validation, so that a revocation holds from its commit on.
+//! Each activation and validation reads the licence's row, so a revocation takes effect with its commit.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;

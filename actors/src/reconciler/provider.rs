@@ -1,4 +1,4 @@
-//! What is asked of the payment provider, in the product's own words.
+//! The questions to the payment provider, in the product's own types.
 
 use std::future::Future;
 

@@ -1,4 +1,4 @@
-//! Sending a message to an actor and awaiting its answer, with the truth about what a lost answer means.
+//! Sends a message to an actor and awaits the answer. A lost answer means an unknown outcome.
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message, ResponseFuture};

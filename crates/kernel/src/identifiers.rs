@@ -1,6 +1,6 @@
-//! The locked identifiers: how each is read, checked and written (contract, "Identifiers").
+//! The locked identifiers: how each is parsed, checked and written (contract, "Identifiers").
 //!
-//! A value of one of these types has been checked. All are upper case; a lower-case one is malformed, not folded.
+//! A value of one of these types is checked. All are upper case; a lower-case one is malformed, not folded.
 
 use std::fmt;
 

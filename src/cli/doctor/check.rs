@@ -1,4 +1,4 @@
-//! What a check comes to.
+//! The result of a check.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;

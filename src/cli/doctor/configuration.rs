@@ -1,4 +1,4 @@
-//! The variables by themselves: what is wrong, and what is right and still not wise.
+//! Checks the variables alone: faults, and valid settings that are unwise.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The database: the server, its schema, and what keeps tenants apart in it.
+//! Checks the database: the server, its schema, and the isolation of tenants.
 
 use chrono::TimeDelta;
 use primetech_actors::clock::SharedClock;

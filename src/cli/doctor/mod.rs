@@ -1,8 +1,7 @@
-//! `primetech doctor`: looks at everything that serving needs, and tells what to do about each fault.
+//! `primetech doctor`: checks everything that serving needs, and advises on each fault.
 //!
-//! Each part is looked at by itself, at the same time as the others and for a bounded time, so that one fault hides no
-//! other. It changes nothing that lasts: an object under `doctor/` in the store, and a file in the mail folder, are
-//! removed again.
+//! All parts are checked at the same time, each for a bounded time, so one fault hides no other. It leaves nothing
+//! behind: it removes its object under `doctor/` in the store and its file in the mail folder.
 
 mod check;
 mod configuration;

@@ -1,4 +1,4 @@
-//! Mail, and the counters that processes share.
+//! Checks mail, and the counters that processes share.
 
 use secrecy::{ExposeSecret, SecretString};
 

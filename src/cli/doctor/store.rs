@@ -1,4 +1,4 @@
-//! The object store: there, usable, and private.
+//! Checks that the object store is reachable, usable and private.
 
 use chrono::TimeDelta;
 use primetech_actors::clock::SharedClock;

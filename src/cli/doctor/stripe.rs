@@ -1,4 +1,4 @@
-//! Stripe: reached, and with a key that may do what checkout does.
+//! Checks that Stripe is reachable and the key may do what checkout does.
 
 use chrono::TimeDelta;
 use primetech_actors::clock::SharedClock;

@@ -1,4 +1,4 @@
-//! Large files: carried to the store in parts, so that memory stays flat whatever their size.
+//! Uploads large files in parts, so memory use does not depend on their size.
 
 use std::io;
 use std::pin::pin;

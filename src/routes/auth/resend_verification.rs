@@ -1,4 +1,4 @@
-//! `POST /v1/auth/resend-verification`: the same answer whether or not there is such a user.
+//! `POST /v1/auth/resend-verification`: the same answer whether or not the user exists.
 
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;

@@ -1,4 +1,4 @@
-//! `POST /api/checkout/start` (Policy B): the order and its invoice are written first, then the provider is asked.
+//! `POST /api/checkout/start` (Policy B): writes the order and its invoice, then asks the provider.
 
 use std::rc::Rc;
 use std::sync::Arc;

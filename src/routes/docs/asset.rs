@@ -1,4 +1,4 @@
-//! `GET /docs/{file}`: the scripts and styles of the page, which are part of the program.
+//! `GET /docs/{file}`: the scripts and styles of the page, compiled into the program.
 
 use std::sync::Arc;
 

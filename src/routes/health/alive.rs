@@ -1,4 +1,4 @@
-//! `GET /health`: the process answers. Says nothing of what it depends on.
+//! `GET /health`: the process answers. Does not check what it depends on.
 
 use actix_web::HttpResponse;
 use primetech_http::layers::permission::Anyone;

@@ -1,4 +1,4 @@
-//! `GET /metrics`: Prometheus text. For the operator's network: a proxy does not pass it on.
+//! `GET /metrics`: Prometheus text. For the operator's network: the proxy does not forward it.
 
 use actix_web::{HttpResponse, web};
 use primetech_http::layers::permission::Anyone;

@@ -1,4 +1,5 @@
-//! `GET /ready`: the database and the actors can serve requests, and the process is not shutting down. Otherwise 503.
+//! `GET /ready`: 200 if the database and the actors can serve requests and the process is not shutting down, else
+//! 503.
 
 use actix_web::{HttpResponse, web};
 use primetech_http::layers::permission::Anyone;

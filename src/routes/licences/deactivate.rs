@@ -1,4 +1,4 @@
-//! `POST /api/licences/deactivate`: by the device, or by the licence's owner or an admin.
+//! `POST /api/licences/deactivate`: by the device, the licence's owner or an administrator.
 
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;

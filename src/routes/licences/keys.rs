@@ -1,4 +1,4 @@
-//! `GET /.well-known/licence-keys.json`: the JWK set that a tenant's certificates are checked with.
+//! `GET /.well-known/licence-keys.json`: the JWK set that verifies a tenant's certificates.
 
 use actix_web::{HttpResponse, web};
 use primetech_actors::licence::JwkSet;

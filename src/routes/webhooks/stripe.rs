@@ -1,4 +1,4 @@
-//! `POST /api/webhooks/stripe`: 200 once the event is durably dealt with; 500 where another try can help.
+//! `POST /api/webhooks/stripe`: 200 if the outcome is stored; 500 if another delivery can succeed.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use primetech_actors::ask::ask;
@@ -23,7 +23,7 @@ fn doc() -> Doc {
     Doc::new("Receive an event from Stripe")
         .about(
             "The event is signed by `Stripe-Signature`, scheme v1. 200 means that the outcome is stored, also for a \
-             duplicate or an event that the shop ignores. 500 means that another delivery can succeed.",
+             duplicate or an ignored event. 500 means that another delivery can succeed.",
         )
         .header(
             "Stripe-Signature",

@@ -1,4 +1,4 @@
-//! `POST /api/bookings`: with or without a session.
+//! `POST /api/bookings`, with or without a session.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};

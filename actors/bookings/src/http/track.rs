@@ -1,4 +1,4 @@
-//! `GET /api/bookings/track`: for whoever knows the reference and the address it was made with.
+//! `GET /api/bookings/track`, for anyone who knows the reference and the e-mail address of a booking.
 
 use actix_web::{HttpResponse, web};
 use primetech_http::endpoint::Endpoint;

@@ -1,4 +1,4 @@
-//! What refunds and disputes do to licences and entitlements that were given before.
+//! The effect of refunds and disputes on licences and entitlements.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
-//! The rules for values that clients send. Each takes the text as it came and gives the checked value, or what is
-//! wrong in words that follow the field's name ("must be …"). Nothing is trimmed or mended, except that e-mail
-//! addresses are folded to lower case and lose the blanks around them.
+//! The rules of input values. Each takes the text as it came and returns the checked value, or a fault that follows
+//! the field's name ("must be …"). A rule corrects nothing, with one exception: e-mail addresses are trimmed and
+//! folded to lower case.
 //!
 //! Identifiers (licence keys, order numbers …) have their own `parse`, which serves as a rule.
 

@@ -1,4 +1,4 @@
-//! Reading a body within its bounds.
+//! Reads a body within its limits of size and time.
 
 use actix_web::HttpMessage;
 use actix_web::dev::ServiceRequest;

@@ -1,6 +1,6 @@
-//! The session's cookie: read here, set and cleared by the endpoints of `auth`.
+//! Reads the session cookie. The endpoints of `auth` set and clear it.
 //!
-//! Other cookies are other people's: of the bytes that they hold nothing is asked.
+//! Other cookies are ignored, whatever bytes they contain.
 
 use std::future::{Ready, ready};
 

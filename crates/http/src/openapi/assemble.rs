@@ -1,4 +1,4 @@
-//! Puts the document together.
+//! Assembles the OpenAPI document.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,8 @@
 //! The OpenAPI 3.1 document of the API, made from the route table.
 //!
-//! Method, path, who may call and which layers stand before an endpoint are read from its [`Endpoint`]; what only its
-//! own file knows (parameters, shapes, refusals) it says in a [`Doc`]. Shapes are those of the types that are
-//! serialised, by `utoipa`. The tests hold every answer of the running product against the document.
+//! An [`Endpoint`] gives method, path, access and layers; its [`Doc`] adds parameters, shapes and refusals. Shapes
+//! come from the serialised types, by `utoipa`. The tests check every answer of the running product against the
+//! document.
 //!
 //! [`Endpoint`]: crate::endpoint::Endpoint
 

@@ -1,4 +1,4 @@
-//! Counters in this process's memory, bounded however many subjects there are.
+//! Counters in this process's memory, bounded for any number of subjects.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

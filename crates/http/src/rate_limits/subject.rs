@@ -1,4 +1,4 @@
-//! Who is counted, without saying who it is.
+//! The subject of a limit, as a keyed hash that does not identify anyone.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,5 +1,5 @@
-//! Proof that a tenant's audit log is as it was written. Reads only, in one snapshot. Called by the operator's
-//! `audit verify`.
+//! Checks that a tenant's audit log is unchanged. Reads one snapshot and writes nothing. The operator's `audit
+//! verify` calls it.
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;

@@ -1,9 +1,9 @@
-//! A connection of one's own, for who has one transaction at a time: a queue of batches.
+//! A connection of its own for an owner with one transaction at a time: a queue of batches.
 //!
-//! Answers come to the thread that opened it, not by way of another, and from one server process, which has the
-//! statements' plans. There is nobody to wait for, and no round trip to find out whether it is whole: a connection is
-//! kept when its transaction has ended, and closed whenever that is in doubt. A transaction that wrote nothing is ended
-//! together with the beginning of the next one, or when there is none.
+//! Answers arrive on the thread that opened the connection, from one server process that has the statements' plans.
+//! There is no pool to wait for, and no round trip to test the connection: it stays open after a transaction that
+//! ended, and is closed if there is any doubt. A transaction that wrote nothing ends together with the begin of the
+//! next one, or as soon as the queue is idle.
 
 use std::sync::{Mutex, PoisonError};
 

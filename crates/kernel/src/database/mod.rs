@@ -1,7 +1,7 @@
-//! The connections to PostgreSQL, and the only ways to open a transaction on them.
+//! The connections to PostgreSQL, and the only ways to open a transaction.
 //!
-//! Every connection works under the role `primetech_app`, whatever role the URL logs in as, so that row-level security
-//! holds. A store function takes one of the transactions of [`tx`], never a pool.
+//! Every connection works under the role `primetech_app`, whatever role the URL logs in as, so row-level security
+//! applies. A store function takes one of the transactions of [`tx`], never a pool.
 
 mod home;
 pub mod inspection;

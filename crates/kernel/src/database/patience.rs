@@ -1,8 +1,8 @@
-//! How long a connection is waited for: long while PostgreSQL is only busy, hardly at all while it is away.
+//! How long to wait for a connection: long while PostgreSQL is busy, briefly if it is unreachable.
 //!
-//! The pool cannot tell the two apart: in both there is no free connection. So whoever has waited for a while has
-//! PostgreSQL itself asked, on a connection of its own, by one for all that wait. Invariant: nobody is told that the
-//! database is away on the strength of the pool alone.
+//! The pool cannot tell the two apart: in both cases no connection is free. So after a while one waiter asks
+//! PostgreSQL itself, on a separate connection, for all waiters. Invariant: the pool's state alone never counts as an
+//! unreachable database.
 
 use std::pin::pin;
 use std::sync::Arc;

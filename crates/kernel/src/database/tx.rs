@@ -1,4 +1,4 @@
-//! Transactions that see only what their type says, and what became of a commit.
+//! Transactions that see only what their type states, and the outcome of a commit.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Delivers the outbox. Runs in every process; a lease in each row keeps two from taking the same message.
+//! The courier: delivers the outbox. Every process runs one; a lease in each row keeps two from taking the same
+//! message.
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! Deletes rows whose time is over: sessions, mailed tokens, kept answers, and messages that were delivered long ago.
-//! Nothing depends on it but the size of the tables: whoever reads such a row looks at its time.
+//! Deletes expired rows: sessions, mailed tokens, saved answers, and messages that were delivered long ago. Only the
+//! size of the tables depends on it: every reader checks a row's time itself.
 //!
-//! Runs in every serving process. A batch locks the rows that it deletes and passes over those that another process has
-//! locked, so that each row is deleted by one of them; what a process held that died is free with its connection.
+//! Every serving process runs it. A batch locks the rows that it deletes and skips rows that another process has
+//! locked, so each row is deleted once; the locks of a process that dies are released with its connection.
 
 mod store;
 
