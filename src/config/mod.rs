@@ -196,7 +196,7 @@ impl Config {
         let webhook_secrets = read.required("STRIPE_WEBHOOK_SECRET", checks::tokens);
         let api_base = read.optional("STRIPE_API_BASE", checks::bare_url);
         if environment == Some(Environment::Production) && matches!(api_base, Some(Some(_))) {
-            // Whoever answers in Stripe's place decides what counts as paid.
+            // The server in Stripe's place decides what counts as paid.
             read.fault("STRIPE_API_BASE", "must not be set in production: a stand-in is not taken there");
             return None;
         }

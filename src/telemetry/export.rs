@@ -71,7 +71,7 @@ impl Traces {
             .build();
         let provider = SdkTracerProvider::builder()
             .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
-            // Whoever calls with a trace of its own has decided; all others are taken.
+            // The caller's trace decides; a request without one is always traced.
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
             // A batch follows from each of its requests.
             .with_max_links_per_span(u32::try_from(BatchLimits::default().batch).unwrap_or(u32::MAX))

@@ -60,7 +60,7 @@ pub enum ToPrint {
     Receipt(ReceiptView, InvoiceView),
 }
 
-/// The tenant as it stands on its documents.
+/// The tenant as its documents name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SellerRecord {
     pub name: String,

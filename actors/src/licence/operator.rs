@@ -31,7 +31,7 @@ pub struct LicenceRecord {
     #[serde(flatten)]
     pub view: LicenceView,
     pub owner_email: Option<String>,
-    /// Newest first, twenty at the most.
+    /// Newest first, at most twenty.
     pub ended_activations: Vec<EndedActivation>,
 }
 
@@ -71,7 +71,7 @@ pub enum OperatorError {
     Fault(#[from] Fault),
 }
 
-/// Issues a licence of no order: to a user, or to whoever is given the key.
+/// Issues a licence without an order, with or without an owner.
 pub async fn issue(
     database: &Database,
     now: DateTime<Utc>,

@@ -59,7 +59,7 @@ pub struct ProviderEvent {
     pub payload: String,
 }
 
-/// Whoever can be asked about Checkout Sessions and events.
+/// Answers questions about Checkout Sessions and events.
 pub trait Provider: Send + Sync + 'static {
     fn session(&self, session_id: &str) -> impl Future<Output = Result<SessionState, AskError>> + Send;
 

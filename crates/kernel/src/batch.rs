@@ -92,7 +92,7 @@ struct State<B: Batch> {
 struct Waiting<B: Batch> {
     item: B::Item,
     since: Instant,
-    /// Of whoever asks.
+    /// The caller's.
     span: Span,
     answer: oneshot::Sender<Reply<B>>,
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::state::{Record, State};
 
 const FILE_NAME: &str = "stripe-stand-in.jsonl";
-/// A journal beyond this, and twice as long as when it was last written anew, is written anew.
+/// A journal beyond this, and twice as long as at its last rewrite, is rewritten.
 const LARGE: u64 = 512 * 1_024 * 1_024;
 
 #[derive(Debug)]

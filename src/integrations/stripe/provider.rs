@@ -155,7 +155,7 @@ impl PaymentProvider {
     }
 
     /// The session of an order, by its `client_reference_id`, among those made within this time. Looks at
-    /// [`MAX_SESSIONS_LOOKED_AT`] of them at the most.
+    /// At most [`MAX_SESSIONS_LOOKED_AT`] of them.
     pub async fn find_checkout_session(
         &self,
         order_id: Uuid,

@@ -35,7 +35,7 @@ const QUARTER_OF_AN_HOUR: Duration = Duration::from_secs(15 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Unknown licence keys of one address in a quarter of an hour that are put down to mistyping. An office behind one
-/// address mistypes less; whoever guesses asks for more within a second.
+/// address mistypes less; a guesser asks for more within a second.
 const TOLERATED_GUESSES: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
 /// What is counted together.

@@ -42,7 +42,7 @@ pub(super) struct SharedCounters {
     script: Script,
     connection: RwLock<Option<Connected>>,
     lost: Notify,
-    /// An outage was told of, its end was not yet.
+    /// An outage was logged, its end was not yet.
     outage: AtomicBool,
 }
 
@@ -149,7 +149,7 @@ impl SharedCounters {
         }
     }
 
-    /// Connects, waits until the connection is lost, and begins anew. Never ends.
+    /// Connects, waits until the connection is lost, and starts again. Never ends.
     pub async fn stay_connected(&self) {
         let mut pause = FIRST_PAUSE;
         loop {

@@ -212,7 +212,7 @@ impl BatchTx {
         self.xid = Some(xid);
     }
 
-    /// Tells of an event. Whoever hears it within the transaction is called before the commit.
+    /// Emits an event. Its listeners within the transaction are called before the commit.
     pub fn emit<E: Event>(&mut self, now: DateTime<Utc>, event: E) {
         self.emitted.push(now, event);
     }

@@ -19,8 +19,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const WAIT_WHILE_AWAY: Duration = Duration::from_millis(20);
 /// For how long an answer is good.
 const FRESH: Duration = Duration::from_millis(250);
-/// What a new connection may take before that counts as no answer. Whoever refuses it is away at once; on a machine
-/// that has too much to do a connection takes seconds, and is no less there.
+/// What a new connection may take before that counts as no answer. A refusal counts at once; on an
+/// overloaded machine a connection takes seconds although PostgreSQL is there.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy)]

@@ -120,7 +120,7 @@ pub async fn claim(
         let is_first = first_of.get(&key) == Some(&at);
         claims.push(settle(row, want, is_first, now, locked_until));
     }
-    // Expired rows start anew; unfinished ones whose holder is gone are taken over.
+    // Expired rows start again; unfinished ones whose holder is gone are taken over.
     for (at, claimed) in claims.iter().enumerate() {
         let (Claimed::Fresh(held) | Claimed::Resume(held, _)) = claimed else { continue };
         let want = &wanted[at];

@@ -28,7 +28,7 @@ const PACE: Duration = Duration::from_millis(200);
 /// Rows of one transaction: some milliseconds.
 const BATCH: i64 = 500;
 
-/// Sessions and tokens are kept for a while after their time, for whoever asks what became of them.
+/// Sessions and tokens stay for a while after their time, so that their end can still be looked up.
 const KEPT_AFTER_EXPIRY: TimeDelta = TimeDelta::days(7);
 
 /// So are delivered messages: a customer who misses a mail asks within weeks.
@@ -39,7 +39,7 @@ impl Table {
     fn kept(self) -> TimeDelta {
         match self {
             Self::Sessions | Self::EmailVerificationTokens | Self::PasswordResetTokens => KEPT_AFTER_EXPIRY,
-            // The key may be used anew the moment it has expired.
+            // The key may be used again as soon as it has expired.
             Self::IdempotencyKeys => TimeDelta::zero(),
             Self::OutboxMessages => KEPT_AFTER_DELIVERY,
         }
