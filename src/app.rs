@@ -1,10 +1,10 @@
-//! The application: built from its configuration, run until it is told to stop.
+//! The application: built from its configuration, and run until it is told to stop.
 //!
 //! A request passes, in this order (see [`crate::layers`]): the outermost layer (id, log line, panics, timeout,
-//! canonical errors, security headers); what is known of the connection (host, client address); then, under `/api`,
-//! tenant, rate limits, raw body of webhooks, JSON, cookies, session, and the route table.
+//! canonical errors, security headers); the facts of the connection (host, client address); then, under `/api`,
+//! tenant, rate limits, the raw body of webhooks, JSON, cookies, session, and the route table.
 //!
-//! Any number of applications may run in one process, each on a thread with an actix system of its own.
+//! Any number of applications may run in one process, each on a thread with its own actix system.
 
 use std::fmt;
 use std::future::Future;

@@ -1,7 +1,7 @@
-//! The PDFs of invoices and receipts: printed and stored when someone first asks for one, then found.
+//! The PDFs of invoices and receipts: printed and stored at the first request, found at later ones.
 //!
-//! Stands between the domain that records documents, the printer and the store, and holds no transaction while either
-//! works. Two processes that print the same document make the same bytes under the same key, and one row of them.
+//! Connects the domain that records documents, the printer and the store, and holds no transaction while either
+//! works. Two processes that print the same document make the same bytes under the same key, and one row.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The program `primetech`. What it does is in the library.
+//! The program `primetech`. The library has all of its code.
 
 use std::process::ExitCode;
 

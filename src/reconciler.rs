@@ -1,4 +1,4 @@
-//! Answers the reconciler's questions from Stripe.
+//! Answers the reconciler's questions through Stripe.
 
 use std::ops::RangeInclusive;
 

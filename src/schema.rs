@@ -1,4 +1,4 @@
-//! The database's schema: the migrations that this program carries, and whether a database has them.
+//! The schema: the migrations in this program, and whether a database has them.
 
 use primetech_actors::database::inspection::AppliedMigration;
 use primetech_actors::database::{APPLICATION_ROLE, SchemaVersion, connect_as_owner};

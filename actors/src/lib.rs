@@ -1,7 +1,7 @@
-//! The domain actors of Prime Tech Platform.
+//! The domains that are not modules yet.
 //!
-//! Each folder is one domain: its `messages` are its outside, its actor serialises what is contested, its `store`
-//! holds all of its SQL. Handlers of the HTTP edge send messages and never see a database connection.
+//! Each folder is one domain: `messages` are its interface, its actor serialises contested writes, its `store` has
+//! all of its SQL. A handler sends messages and never sees a database connection.
 
 pub mod audit;
 pub mod catalogue;

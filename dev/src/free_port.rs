@@ -1,7 +1,6 @@
 //! Loopback ports for the parts of the development environment.
 //!
-//! A port is only known to be free at the moment of asking: whoever takes one must be ready to see its own bind
-//! fail, and ask again.
+//! A port is known to be free only at the moment of asking: a caller must expect its own bind to fail, and ask again.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};

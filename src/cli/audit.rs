@@ -1,5 +1,5 @@
-//! `primetech audit`: the proof that a year's invoice and receipt numbers are whole, as an auditor keeps it, and that the
-//! audit log is as it was written.
+//! `primetech audit`: checks a year's invoice and receipt numbers, with a report for auditors, and checks the audit
+//! log.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -26,20 +26,20 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum AuditCommand {
-    /// Prove that a year's INV and RCP numbers have no gap and no repeat, and account for void ones
+    /// Check that a year's INV and RCP numbers have no gap and no repeat, and list the void ones
     #[command(
         after_help = "Examples:\n  primetech audit numbers --tenant acme --year 2026 >numbers-2026.txt\n  \
                             primetech audit numbers --tenant acme --year 2026 --json >numbers-2026.json\n  \
                             primetech audit numbers --tenant acme --year 2026 --compare-with numbers-2026.json\n\n\
-                            Exit code 1 where anything is found. The sha256 of a series is of a line for each number in order:\n\
+                            Exit code 1 if anything is found. The sha256 of a series covers one line for each number, in order:\n\
                             number TAB date TAB currency TAB total LF, dates as 2026-01-31T12:00:00.000000Z, totals in minor units."
     )]
     Numbers(NumbersArguments),
-    /// Prove that the audit log is as it was written: nothing changed, removed or put in
+    /// Check that nothing in the audit log was changed, removed or inserted
     #[command(after_help = "Examples:\n  primetech audit verify --tenant acme\n  \
                             primetech audit verify --tenant acme --head 4711:5f3c…\n\n\
-                            Keep the head that it tells elsewhere: with --head it proves later that nothing up to there was cut off or \
-                            written anew. Exit code 1 where anything is found.")]
+                            Store the reported head elsewhere. With --head, a later run checks that nothing up to it was cut off or \
+                            rewritten. Exit code 1 if anything is found.")]
     Verify(VerifyArguments),
 }
 
@@ -48,7 +48,7 @@ struct VerifyArguments {
     /// The tenant's short name
     #[arg(long, value_name = "SLUG")]
     tenant: String,
-    /// The head of an earlier report: it must still be a link of the chain
+    /// The head of an earlier report; it must still be a link of the chain
     #[arg(long, value_name = "POSITION:HASH")]
     head: Option<String>,
 }
@@ -61,7 +61,7 @@ struct NumbersArguments {
     /// The year of the numbers (UTC)
     #[arg(long, value_parser = clap::value_parser!(i32).range(2000..=2199))]
     year: i32,
-    /// An earlier report of the same tenant and year, as --json wrote it: what it covered must not have changed
+    /// An earlier --json report of the same tenant and year; what it covers must not have changed
     #[arg(long, value_name = "FILE")]
     compare_with: Option<PathBuf>,
 }
@@ -125,7 +125,7 @@ async fn numbers(arguments: &NumbersArguments) -> Result<Reply, Failure> {
     Ok(if report.ok {
         reply
     } else {
-        reply.note(format!("{findings} findings: the numbers are not as they must be"))
+        reply.note(format!("{findings} findings: the numbers are not correct"))
     })
 }
 
@@ -148,7 +148,7 @@ struct EarlierSeries {
 
 fn read_earlier(path: &Path) -> Result<EarlierReport, Failure> {
     let unusable = |error: &dyn std::fmt::Display| {
-        Failure::argument("--compare-with", format!("must be a report as --json writes it: {error}"))
+        Failure::argument("--compare-with", format!("must be a report that --json wrote: {error}"))
     };
     let text = std::fs::read_to_string(path).map_err(|error| unusable(&error))?;
     serde_json::from_str(&text).map_err(|error| unusable(&error))
@@ -214,7 +214,7 @@ fn of_series(series: &SeriesReport, year: i32) -> String {
         record = record.with(
             "dates",
             format!(
-                "{} numbers are dated before their predecessor, by {} ms at the most",
+                "{} numbers are dated before their predecessor, by at most {} ms",
                 series.dated_before_predecessor, series.longest_step_back_ms
             ),
         );

@@ -1,4 +1,4 @@
-//! `primetech completions`: what a shell needs to complete the program's arguments.
+//! `primetech completions`: the completion script of a shell.
 
 use std::process::ExitCode;
 

@@ -19,10 +19,10 @@ pub(super) struct Arguments {
     /// The port of the API
     #[arg(long, default_value_t = 4000)]
     port: u16,
-    /// Where everything is kept: database, files, mails, dev.json
+    /// The folder of the database, files, mails and dev.json
     #[arg(long, default_value = ".data")]
     data_dir: PathBuf,
-    /// Switch the rate limits off, for load tests
+    /// Switch off the rate limits, for load tests
     #[arg(long)]
     no_rate_limit: bool,
 }
@@ -51,7 +51,7 @@ async fn work(arguments: &Arguments) -> Result<(), DevError> {
     let environment = Environment::start(wishes, &OnTerminal(begun)).await?;
     let served = serve(&environment, begun).await;
     environment.stop().await?;
-    println!("everything has ended; {} keeps it for the next start", arguments.data_dir.display());
+    println!("stopped; {} has the data for the next start", arguments.data_dir.display());
     served
 }
 
@@ -72,7 +72,7 @@ async fn serve(environment: &Environment, begun: Instant) -> Result<(), DevError
     tokio::select! {
         served = application.run() => Ok(served?),
         () = environment.database_ended() => {
-            Err(DevError::Io(std::io::Error::other("PostgreSQL has ended; see its log in the data directory")))
+            Err(DevError::Io(std::io::Error::other("PostgreSQL ended; see its log in the data directory")))
         }
     }
 }
@@ -103,5 +103,5 @@ fn banner(description: &Value, path: &Path, begun: Instant) {
         text(&customer["email"]),
         text(&customer["password"])
     );
-    println!("Ctrl-C ends it and everything it started.");
+    println!("Ctrl-C stops everything.");
 }

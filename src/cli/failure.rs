@@ -1,4 +1,4 @@
-//! Why a command did not do what was asked, and the exit code that tells it.
+//! Why a command failed, and its exit code.
 
 use std::fmt::Display;
 use std::io;
@@ -20,7 +20,7 @@ const UNREACHABLE: u8 = 3;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// Arguments, each with what is wrong with it.
-    #[error("these arguments are not right:{}", listed(.0))]
+    #[error("invalid arguments:{}", listed(.0))]
     Arguments(Vec<(&'static str, String)>),
     /// Understood, and not done.
     #[error("{0}")]
@@ -65,11 +65,11 @@ impl From<Fault> for Failure {
         match fault {
             Fault::DatabaseUnavailable(reason) => Self::Unreachable(reason.to_string()),
             Fault::OutcomeUnknown => Self::Refused(
-                "the connection broke while the change was being written: look whether it is there before trying again"
+                "could not confirm whether the change was written: check for it before you try again"
                     .to_owned(),
             ),
             Fault::Overloaded => {
-                Self::Refused("others are changing the same; nothing was written, try again".to_owned())
+                Self::Refused("a concurrent change got in the way; nothing was written, try again".to_owned())
             }
             Fault::Internal(reason) => Self::Refused(reason.to_string()),
         }

@@ -1,4 +1,4 @@
-//! `primetech licence`: licences by the operator's hand.
+//! `primetech licence`: issues, shows and revokes licences.
 
 use std::process::ExitCode;
 
@@ -23,16 +23,16 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum LicenceCommand {
-    /// Issue a licence without an order, to a user or to whoever is given the key
+    /// Issue a licence without an order, with or without an owner
     #[command(
         after_help = "Examples:\n  primetech licence issue --tenant acme --sku editor-pro --email jane@example.com\n  \
                             primetech licence issue --tenant acme --sku editor-pro --days 30 --json | jq -r .key"
     )]
     Issue(IssueArguments),
-    /// Show a licence, the device that it is active on, and those that it was
+    /// Show a licence, its active device and its earlier ones
     #[command(after_help = "Example:\n  primetech licence show --tenant acme LIC-7K2P-M4QX-9TZB")]
     Show(KeyArguments),
-    /// Revoke a licence for good. It is refused from that moment on
+    /// Revoke a licence for good. Every later activation and validation is refused
     #[command(after_help = "Example:\n  primetech licence revoke --tenant acme LIC-7K2P-M4QX-9TZB")]
     Revoke(KeyArguments),
 }
@@ -45,17 +45,17 @@ struct IssueArguments {
     /// The product's code
     #[arg(long)]
     sku: String,
-    /// The user whose licence it will be; without, it is nobody's
+    /// The owner's address; without it, the licence has no owner
     #[arg(long)]
     email: Option<String>,
-    /// When it ends, as in 2027-01-31T00:00:00Z; without any of the three, as the product says
+    /// When the licence expires, such as 2027-01-31T00:00:00Z. By default the product decides
     #[arg(long, value_name = "TIME", conflicts_with_all = ["days", "never_expires"])]
     expires_at: Option<String>,
-    /// After how many days it ends
+    /// The number of days until the licence expires
     #[arg(long, value_name = "N", conflicts_with = "never_expires",
           value_parser = clap::value_parser!(i32).range(1..=36_500))]
     days: Option<i32>,
-    /// It does not end
+    /// The licence does not expire
     #[arg(long)]
     never_expires: bool,
 }
@@ -120,7 +120,7 @@ async fn revoke(arguments: &KeyArguments) -> Result<Reply, Failure> {
     let (licence, changed) =
         operator::revoke(&workplace.database, workplace.now(), &tenant.scope(), &key).await?;
     let reply = Reply::new(&Changed { licence: &licence, changed }, text(&licence))?;
-    Ok(if changed { reply } else { reply.note("the licence was revoked already") })
+    Ok(if changed { reply } else { reply.note("the licence was already revoked") })
 }
 
 /// People write keys down in any case.

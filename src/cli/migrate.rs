@@ -1,4 +1,4 @@
-//! `primetech migrate`: needs DATABASE_URL only, of a role that may change the schema.
+//! `primetech migrate`: needs only DATABASE_URL, of a role that may change the schema.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ pub(super) fn run() -> ExitCode {
     match migrate() {
         Ok(applied) => {
             output::say(&format!(
-                "{applied} migrations applied; the schema is at {}",
+                "applied {applied} migrations; the schema is at version {}",
                 schema::latest_version()
             ));
             ExitCode::SUCCESS

@@ -37,30 +37,30 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the API. Configured by the environment, and by a .env file where there is one
+    /// Serve the API. Reads its settings from the environment and from a .env file if there is one
     Serve,
-    /// Bring up everything on this machine: PostgreSQL, store, a Stripe stand-in, mailbox, two shops, and the API
+    /// Start everything on this machine: PostgreSQL, object store, Stripe stand-in, mailbox, two shops, and the API
     #[cfg(feature = "dev")]
     Dev(dev::Arguments),
-    /// Bring the database of DATABASE_URL to this program's schema
+    /// Apply this program's migrations to the database of DATABASE_URL
     Migrate,
-    /// The shops of this installation and their hosts
+    /// Manage tenants and their hosts
     Tenant(tenant::Arguments),
-    /// Accounts
+    /// Manage accounts
     User(user::Arguments),
-    /// What a tenant sells
+    /// Manage the products of a tenant
     Product(product::Arguments),
-    /// The files that customers download
+    /// Publish and list the files that customers download
     Release(release::Arguments),
-    /// Licences by the operator's hand
+    /// Issue, show and revoke licences
     Licence(licence::Arguments),
-    /// The provider's stored events
+    /// List the stored events of the payment provider and run failed ones again
     Webhook(webhook::Arguments),
-    /// Ask the provider about pending payments, refunds and disputes now, instead of waiting for its events
+    /// Ask the payment provider about pending payments, refunds and disputes now
     Reconcile(reconcile::Arguments),
-    /// Proofs from the data
+    /// Check invoice and receipt numbers, and the audit log
     Audit(audit::Arguments),
-    /// Look at everything that serving needs, and tell what to do about each fault
+    /// Check everything that serving needs, and advise on each fault
     Doctor(doctor::Arguments),
     /// Write a completion script for a shell
     #[command(

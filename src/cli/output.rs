@@ -1,7 +1,7 @@
-//! What the operator's commands write: tables for people, or one JSON document for scripts, on standard output.
+//! The output of the operator's commands: tables for people or one JSON document for scripts, on standard output.
 //!
-//! Every command gives a [`Reply`], and only [`print`] writes it. A reader that goes away (`| head`) ends the writing
-//! quietly. Messages to the person at the terminal go to standard error.
+//! Every command returns a [`Reply`], and only [`print`] writes it. If the reader closes the pipe (`| head`), the
+//! writing ends without an error. Messages to the person at the terminal go to standard error.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

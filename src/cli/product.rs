@@ -1,4 +1,4 @@
-//! `primetech product`: what a tenant sells.
+//! `primetech product`: manages the products of a tenant.
 
 use std::process::ExitCode;
 
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum ProductCommand {
-    /// Make a product, or change what is given of one that is there. Orders keep what they were placed with
+    /// Create a product, or change the given values of an existing one. Placed orders do not change
     #[command(
         after_help = "Examples:\n  primetech product upsert --tenant acme --sku editor-pro --kind LICENCE --name 'Editor Pro' \\\n      \
                             --amount 4900 --currency USD --licence-days 365\n  \
@@ -48,10 +48,10 @@ struct UpsertArguments {
     /// The tenant's short name
     #[arg(long, value_name = "SLUG")]
     tenant: String,
-    /// The product's code, by which it is found again
+    /// The product's code
     #[arg(long)]
     sku: String,
-    /// What its buyer gets. Cannot be changed once anything hangs on the product
+    /// What the buyer gets. It cannot be changed once the product has orders, licences or releases
     #[arg(long, value_enum, ignore_case = true)]
     kind: Option<KindArgument>,
     /// The name on pages and documents
@@ -61,20 +61,20 @@ struct UpsertArguments {
     /// decimals, and in 00 in ISK and UGX
     #[arg(long, value_parser = clap::value_parser!(i64).range(0..=money::LARGEST_AMOUNT))]
     amount: Option<i64>,
-    /// Of three letters, as in USD
+    /// The currency's code, such as USD
     #[arg(long)]
     currency: Option<String>,
-    /// How many days a licence is valid from its payment on
+    /// The number of days that a licence is valid after its payment
     #[arg(long, value_name = "N", conflicts_with = "licence_forever",
           value_parser = clap::value_parser!(i32).range(1..=36_500))]
     licence_days: Option<i32>,
-    /// Licences do not end
+    /// Licences do not expire
     #[arg(long)]
     licence_forever: bool,
-    /// It can be bought (a new one can)
+    /// The product can be bought (the default for a new one)
     #[arg(long, conflicts_with = "inactive")]
     active: bool,
-    /// It cannot be bought any more
+    /// The product can no longer be bought
     #[arg(long)]
     inactive: bool,
 }
@@ -122,9 +122,9 @@ async fn upsert(arguments: &UpsertArguments) -> Result<Reply, Failure> {
     let (product, outcome) =
         catalogue::upsert(&workplace.database, workplace.now(), &tenant.scope(), &wish).await?;
     let note = match outcome {
-        Upserted::Created => "the product is new",
-        Upserted::Updated => "the product was changed; orders keep what they were placed with",
-        Upserted::Unchanged => "the product was so already",
+        Upserted::Created => "created the product",
+        Upserted::Updated => "changed the product; placed orders do not change",
+        Upserted::Unchanged => "nothing to change",
     };
     Ok(Reply::new(&Done { product: &product, outcome }, text(&product))?.note(note))
 }
@@ -210,15 +210,15 @@ impl From<UpsertError> for Failure {
                         "amount" => "--amount",
                         _ => "--currency",
                     };
-                    (name, "is needed: the product is new".to_owned())
+                    (name, "is needed for a new product".to_owned())
                 });
                 Self::Arguments(arguments.collect())
             }
             UpsertError::CurrencyWithoutAmount => {
-                Self::argument("--amount", "is needed: a price of one currency is not the same in another")
+                Self::argument("--amount", "is needed to change the currency")
             }
             UpsertError::Price(AmountFault::UnknownCurrency) => {
-                Self::argument("--currency", "is needed: Stripe does not take the one that the product has")
+                Self::argument("--currency", "is needed: Stripe does not support the product's currency")
             }
             UpsertError::Price(fault) => Self::argument("--amount", fault),
             UpsertError::DaysWithoutLicence => {

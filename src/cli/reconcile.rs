@@ -1,5 +1,5 @@
-//! `primetech reconcile`: asks the payment provider about pending payments, and for refunds and disputes, now, and lets
-//! follow what its events would.
+//! `primetech reconcile`: asks the payment provider about pending payments, refunds and disputes now, and applies the
+//! answers as its events would.
 
 use std::process::ExitCode;
 
@@ -17,10 +17,10 @@ use crate::integrations::stripe::{PaymentProvider, ProviderTimeouts};
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  primetech reconcile\n  primetech reconcile --tenant acme --order ORD-20260131-7K2P\n\n\
-                        Needs STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET, as serving does. Refunds and \
-                        disputes are asked for as far back as Stripe tells, 30 days. Serving processes do the same by \
-                        themselves; an order that one of them is asking about at this moment is left to it.\n\
-                        Exit code 1 where the provider cannot be asked, or what it tells does not fit an order."
+                        Needs STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET. Refunds and disputes are asked for as \
+                        far back as Stripe lists events, 30 days. Serving processes do the same in the background; an \
+                        order that one of them is asking about is left to it.\n\
+                        Exit code 1 if the provider cannot be asked or its answer does not fit an order."
 )]
 pub(super) struct Arguments {
     /// Write one JSON document, for scripts
@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     /// Only this order
     #[arg(long, value_name = "ORD-…", requires = "tenant")]
     order: Option<String>,
-    /// How many at the most, the oldest first
+    /// The largest number of payments, oldest first
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
 }
@@ -90,9 +90,9 @@ fn reply(report: &Report, arguments: &Arguments) -> Result<Reply, Failure> {
         ]);
     }
     let nothing = if arguments.order.is_some() {
-        "a serving process is asking about it at this moment"
+        "a serving process is asking about it now"
     } else {
-        "no pending payments, and no refund or dispute that was not heard of"
+        "no pending payments, and no missing refund or dispute"
     };
     let is_done = away == 0 && unfit == 0 && report.is_whole;
     let mut reply = Reply::new(asked, table.text(nothing))?.succeeded(is_done);

@@ -1,4 +1,5 @@
-//! `primetech release`: the files that customers download. Needs `DATABASE_URL`, and to publish the store's variables.
+//! `primetech release`: publishes and lists the files that customers download. Needs `DATABASE_URL`; publishing also
+//! needs the store's variables.
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -35,17 +36,17 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum ReleaseCommand {
-    /// Carry a file to the store and publish it, at once and as a whole
+    /// Upload a file to the store and publish it
     #[command(
         after_help = "Examples:\n  primetech release publish --tenant acme --sku acme-suite --version 7.1.0 acme-suite-7.1.0.zip\n  \
                             primetech release publish --tenant acme --sku acme-suite --version 7.1.0 --platform windows \\\n      \
                             --notes-file NOTES.md --file-name setup.exe build/setup.exe\n\n\
-                            The file is read once and sent in parts; its size and SHA-256 are recorded. Nobody sees the release\n\
-                            before all of it is in the store, so a command that was interrupted can be given again. A published\n\
+                            The file is read once and sent in parts; its size and SHA-256 are recorded. The release is visible\n\
+                            only when the whole file is in the store, so an interrupted command can be repeated. A published\n\
                             version never changes."
     )]
     Publish(Box<PublishArguments>),
-    /// List what a tenant has published, newest first
+    /// List a tenant's releases, newest first
     #[command(after_help = "Example:\n  primetech release list --tenant acme --json")]
     List(ListArguments),
 }
@@ -58,24 +59,24 @@ struct PublishArguments {
     /// The product's code
     #[arg(long)]
     sku: String,
-    /// What this release is called
+    /// The version
     #[arg(long)]
     version: String,
     #[arg(long, default_value = "stable")]
     channel: String,
-    /// What it runs on
+    /// The platform
     #[arg(long, default_value = "any")]
     platform: String,
-    /// What is new
+    /// The release notes
     #[arg(long, conflicts_with = "notes_file")]
     notes: Option<String>,
-    /// What is new, from a file
+    /// A file with the release notes
     #[arg(long, value_name = "PATH")]
     notes_file: Option<PathBuf>,
-    /// What customers save the file as; by default the file's own name
+    /// The file name that customers see; by default the file's own name
     #[arg(long, value_name = "NAME", required_unless_present = "file")]
     file_name: Option<String>,
-    /// In place of a file, publish what an administrator uploaded to this release through a signed URL
+    /// Instead of a file, publish what an administrator uploaded to this release through a signed URL
     #[arg(long, value_name = "RELEASE_ID", conflicts_with = "file")]
     uploaded: Option<Uuid>,
     /// The file to publish
@@ -259,7 +260,7 @@ async fn carry(
 /// What is left over costs room and nothing else.
 async fn remove(storage: &Storage, key: &str) {
     if let Err(error) = storage.delete(key).await {
-        say(&format!("a file that nobody needs is left in the store: {error}"));
+        say(&format!("an unused file is left in the store: {error}"));
     }
 }
 

@@ -1,4 +1,4 @@
-//! `primetech serve`: the production process. Starts also while the database cannot be reached; it is then not ready.
+//! `primetech serve`: the production process. It also starts while the database is unreachable; it is then not ready.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `primetech tenant`: the shops of this installation, and the hosts they are reached by.
+//! `primetech tenant`: manages the tenants of this installation and their hosts.
 
 use std::process::ExitCode;
 
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum TenantCommand {
-    /// Make a tenant, which is switched on at once
+    /// Create a tenant. It is active at once
     #[command(
         after_help = "Example:\n  primetech tenant create acme --name 'Acme Ltd' --domain shop.acme.com \\\n      \
                             --address '1 Main Street' --address 'Springfield'"
@@ -38,12 +38,12 @@ enum TenantCommand {
     /// List all tenants
     #[command(after_help = "Example:\n  primetech tenant list --json | jq -r '.[].slug'")]
     List,
-    /// Switch a tenant on
+    /// Activate a tenant
     #[command(after_help = "Example:\n  primetech tenant activate acme")]
     Activate(SlugArgument),
-    /// Switch a tenant off: its hosts answer 403 TENANT_INACTIVE, nothing of it is lost
+    /// Deactivate a tenant: its hosts answer 403 TENANT_INACTIVE, its data stays
     #[command(
-        after_help = "Example:\n  primetech tenant deactivate acme\n\nAll serving processes follow within a second."
+        after_help = "Example:\n  primetech tenant deactivate acme\n\nEvery serving process applies this within a second."
     )]
     Deactivate(SlugArgument),
     /// Set what a tenant's documents and mails say of it, from now on
@@ -57,11 +57,11 @@ enum TenantCommand {
     /// Give a tenant one more host
     #[command(after_help = "Example:\n  primetech tenant add-domain acme www.acme.com")]
     AddDomain(DomainArguments),
-    /// Let checkouts send their customers back to a site beyond the tenant's hosts and the front end
+    /// Allow a return site for checkouts, in addition to the tenant's hosts and the front end
     #[command(after_help = "Example:\n  primetech tenant allow-origin acme https://www.acme.com\n\n\
-                      A checkout whose successUrl or cancelUrl leads elsewhere is refused.")]
+                      A checkout with a successUrl or cancelUrl on another site is refused.")]
     AllowOrigin(OriginArguments),
-    /// Let them no more
+    /// Remove an allowed return site
     #[command(after_help = "Example:\n  primetech tenant disallow-origin acme https://www.acme.com")]
     DisallowOrigin(OriginArguments),
 }
@@ -70,7 +70,7 @@ enum TenantCommand {
 struct OriginArguments {
     /// The tenant's short name
     slug: String,
-    /// The site: scheme, host, and a port where it is not the usual one
+    /// The site: scheme, host, and the port unless it is the default
     origin: String,
 }
 
@@ -82,12 +82,12 @@ struct SlugArgument {
 
 #[derive(Args)]
 struct NewTenantArguments {
-    /// A short name: 1 to 63 of a-z 0-9 and -, never changed later
+    /// A short name: 1 to 63 of a-z 0-9 and -. It cannot be changed later
     slug: String,
     /// The name on documents and mails
     #[arg(long)]
     name: String,
-    /// A host that the tenant is reached by; may be repeated
+    /// A host of the tenant; may be repeated
     #[arg(long = "domain", value_name = "HOST")]
     domains: Vec<String>,
     /// A line of the postal address on documents; may be repeated
@@ -155,7 +155,7 @@ async fn create(arguments: &NewTenantArguments) -> Result<Reply, Failure> {
     let tenant = registry::create(&mut workplace.owner, now, &new).await?;
     let reply = Reply::new(&tenant, text(&tenant))?;
     Ok(if tenant.domains.is_empty() {
-        reply.note("no host leads to it yet: see `primetech tenant add-domain --help`")
+        reply.note("the tenant has no host yet: see `primetech tenant add-domain --help`")
     } else {
         reply
     })
@@ -249,9 +249,9 @@ async fn set_active(slug: &str, active: bool) -> Result<Reply, Failure> {
     let mut workplace = Workplace::open_to_write_tenants().await?;
     let (tenant, changed) =
         registry::set_active(&mut workplace.owner, workplace.clock.now(), slug, active).await?;
-    let state = if active { "on" } else { "off" };
-    let already = if changed { "" } else { " already" };
-    let note = format!("{} is switched {state}{already}", tenant.slug);
+    let state = if active { "active" } else { "inactive" };
+    let when = if changed { "now" } else { "already" };
+    let note = format!("{} is {when} {state}", tenant.slug);
     Ok(Reply::new(&Changed { tenant: &tenant, changed }, text(&tenant))?.note(note))
 }
 
@@ -262,7 +262,7 @@ async fn add_domain(slug: &str, named: &str) -> Result<Reply, Failure> {
     let mut workplace = Workplace::open_to_write_tenants().await?;
     let now = workplace.now();
     let (tenant, changed) = registry::add_domain(&mut workplace.owner, now, slug, &host).await?;
-    let has = if changed { "has now" } else { "had already" };
+    let has = if changed { "now has" } else { "already has" };
     let note = format!("{} {has} the host {host}", tenant.slug);
     Ok(Reply::new(&Changed { tenant: &tenant, changed }, text(&tenant))?.note(note))
 }
@@ -277,10 +277,10 @@ async fn set_origin(arguments: &OriginArguments, allowed: bool) -> Result<Reply,
     let (tenant, changed) =
         registry::set_return_origin(&mut workplace.owner, now, slug, &origin, allowed).await?;
     let note = match (allowed, changed) {
-        (true, true) => format!("checkouts of {slug} may lead back to {origin} now"),
-        (true, false) => format!("checkouts of {slug} may lead back to {origin} already"),
-        (false, true) => format!("checkouts of {slug} may lead back to {origin} no more"),
-        (false, false) => format!("checkouts of {slug} might not lead back to {origin} before"),
+        (true, true) => format!("checkouts of {slug} may now return to {origin}"),
+        (true, false) => format!("checkouts of {slug} may already return to {origin}"),
+        (false, true) => format!("checkouts of {slug} may no longer return to {origin}"),
+        (false, false) => format!("{origin} is not a return site of {slug}; nothing changed"),
     };
     Ok(Reply::new(&Changed { tenant: &tenant, changed }, text(&tenant))?.note(note))
 }

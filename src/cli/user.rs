@@ -1,5 +1,5 @@
-//! `primetech user`: accounts by the operator's hand. Passwords are never arguments: those of a process can be read by
-//! others, and shells keep them.
+//! `primetech user`: manages accounts. A password is never an argument, because other users can read a process's
+//! arguments and shells record them.
 
 use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
@@ -27,13 +27,13 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum UserCommand {
-    /// Make an account. Without --password-stdin a password is made, and shown this once
+    /// Create an account. Without --password-stdin a password is generated and shown once
     #[command(
         after_help = "Examples:\n  primetech user create --tenant acme --email jane@acme.com --role ADMIN\n  \
                             pass show acme/jane | primetech user create --tenant acme --email jane@acme.com --password-stdin"
     )]
     Create(NewUserArguments),
-    /// Make a user an ADMIN or a CUSTOMER. Live sessions follow within a second
+    /// Set a user's role. Live sessions get it within a second
     #[command(after_help = "Example:\n  primetech user set-role --tenant acme --email jane@acme.com ADMIN")]
     SetRole(RoleArguments),
 }
@@ -49,13 +49,13 @@ struct NewUserArguments {
     /// The person's name
     #[arg(long)]
     name: Option<String>,
-    /// What the user may do
+    /// The user's role
     #[arg(long, value_enum, ignore_case = true, default_value = "CUSTOMER")]
     role: RoleArgument,
-    /// Read the password from the first line of standard input; on a terminal, ask for it
+    /// Read the password from the first line of standard input, or ask for it on a terminal
     #[arg(long)]
     password_stdin: bool,
-    /// Take the address as confirmed. No mail is sent either way
+    /// Mark the address as verified. No mail is sent in either case
     #[arg(long)]
     email_verified: bool,
 }
@@ -68,7 +68,7 @@ struct RoleArguments {
     /// The user's address
     #[arg(long)]
     email: String,
-    /// What the user may do from now on
+    /// The new role
     #[arg(value_enum, ignore_case = true)]
     role: RoleArgument,
 }
@@ -144,7 +144,7 @@ async fn create(arguments: &NewUserArguments) -> Result<Reply, Failure> {
     let record = if let Some(password) = password { record.with("password", password) } else { record };
     let reply = Reply::new(&Created { user: &user, tenant: &tenant.slug, password }, record.text())?;
     Ok(if made.is_some() {
-        reply.note("the password is kept as a hash only: this is the one time that it is shown")
+        reply.note("only the password's hash is stored: this is the one time that it is shown")
     } else {
         reply
     })
@@ -161,10 +161,10 @@ async fn set_role(arguments: &RoleArguments) -> Result<Reply, Failure> {
     let change = RoleChange { user: &set.user, tenant: &tenant.slug, changed: set.changed };
     let mut reply = Reply::new(&change, of_user(&set.user, &tenant.slug).text())?;
     if !set.changed {
-        reply = reply.note(format!("{email} was {} already", role.as_str()));
+        reply = reply.note(format!("{email} is already {}", role.as_str()));
     }
     if set.admins == 0 {
-        reply = reply.note(format!("{} has no ADMIN now", tenant.slug));
+        reply = reply.note(format!("{} now has no ADMIN", tenant.slug));
     }
     Ok(reply)
 }
@@ -193,15 +193,15 @@ impl From<AccountError> for Failure {
 fn read_password() -> Result<SecretString, Failure> {
     if io::stdin().is_terminal() {
         let ask = |prompt| rpassword::prompt_password(prompt).map(SecretString::from);
-        let (once, again) = (ask("Password: ")?, ask("The same again: ")?);
+        let (once, again) = (ask("Password: ")?, ask("Repeat the password: ")?);
         if once.expose_secret() != again.expose_secret() {
-            return Err(Failure::refused("the two passwords are not the same; nothing was done"));
+            return Err(Failure::refused("the two passwords differ; nothing was changed"));
         }
         return Ok(once);
     }
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(|error| {
-        Failure::argument("--password-stdin", format!("found standard input unreadable: {error}"))
+        Failure::argument("--password-stdin", format!("cannot read standard input: {error}"))
     })?;
     let password =
         line.strip_suffix('\n').map_or(line.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));

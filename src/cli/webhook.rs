@@ -1,4 +1,4 @@
-//! `primetech webhook`: the provider's events as they are stored, and another run of those that failed.
+//! `primetech webhook`: lists the stored events of the provider, and runs failed ones again.
 
 use std::process::ExitCode;
 
@@ -29,7 +29,7 @@ enum WebhookCommand {
     #[command(after_help = "Examples:\n  primetech webhook list --status FAILED\n  \
                             primetech webhook list --tenant acme --limit 200 --json")]
     List(ListArguments),
-    /// Run failed events again. What was done already is not done twice
+    /// Run failed events again. Nothing is done twice
     #[command(
         after_help = "Examples:\n  primetech webhook retry evt_1Pxyz\n  primetech webhook retry --all-failed"
     )]
@@ -38,13 +38,13 @@ enum WebhookCommand {
 
 #[derive(Args)]
 struct ListArguments {
-    /// Only those with this status
+    /// Only events with this status
     #[arg(long, value_enum, ignore_case = true)]
     status: Option<StatusArgument>,
-    /// Only those of this tenant
+    /// Only events of this tenant
     #[arg(long, value_name = "SLUG")]
     tenant: Option<String>,
-    /// How many at the most
+    /// The largest number of events
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
 }
@@ -54,7 +54,7 @@ struct RetryArguments {
     /// The provider's id of the event
     #[arg(value_name = "EVENT_ID", required_unless_present = "all_failed", conflicts_with = "all_failed")]
     provider_event_id: Option<String>,
-    /// All that failed, the oldest first
+    /// All failed events, oldest first
     #[arg(long)]
     all_failed: bool,
 }
@@ -135,7 +135,7 @@ async fn list(arguments: &ListArguments) -> Result<Reply, Failure> {
 fn remark(event: &EventRecord) -> String {
     match (&event.last_error, &event.awaiting) {
         (Some(error), _) => error.clone(),
-        (None, Some(payment)) if event.status == "PENDING" => format!("waits for the payment {payment}"),
+        (None, Some(payment)) if event.status == "PENDING" => format!("waiting for the payment {payment}"),
         _ => String::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! What the operator's commands work with: the database of `DATABASE_URL`, at this program's schema.
+//! The database of `DATABASE_URL`, at this program's schema, for the operator's commands.
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -46,7 +46,7 @@ impl Workplace {
             Ok(workplace)
         } else {
             Err(Failure::refused(
-                "the role of DATABASE_URL may not write tenants: take the role that ran the migrations",
+                "the role of DATABASE_URL may not write tenants: use the role that ran the migrations",
             ))
         }
     }

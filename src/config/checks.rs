@@ -1,4 +1,4 @@
-//! What each variable must be. A flaw follows the variable's name ("must be …") and never repeats the value.
+//! The rules of each variable. A fault follows the variable's name ("must be …") and never repeats the value.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

@@ -1,7 +1,7 @@
-//! What the environment says: all of it read and checked once, at start, with every fault named by its variable.
+//! The configuration: read from the environment and checked once, at start, with every fault named by its variable.
 //!
-//! The rest of the product takes its settings from a [`Config`] and never looks at the environment. Values are not
-//! printed: a fault tells what a variable must be, never what it is, and secrets are of types that hide themselves.
+//! The rest of the product takes its settings from a [`Config`] and never reads the environment. No value is printed:
+//! a fault states what a variable must be, never what it is, and secrets have types that hide them.
 
 mod checks;
 pub mod dotenv;
@@ -196,7 +196,7 @@ impl Config {
         let webhook_secrets = read.required("STRIPE_WEBHOOK_SECRET", checks::tokens);
         let api_base = read.optional("STRIPE_API_BASE", checks::bare_url);
         if environment == Some(Environment::Production) && matches!(api_base, Some(Some(_))) {
-            // Whoever answers in Stripe's place decides what counts as paid.
+            // The server in Stripe's place decides what counts as paid.
             read.fault("STRIPE_API_BASE", "must not be set in production: a stand-in is not taken there");
             return None;
         }

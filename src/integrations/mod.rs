@@ -1,4 +1,4 @@
-//! Thin clients of the services outside, behind what the actors need of them.
+//! Thin clients of outside services. Each implements what the domains need.
 
 pub mod mail;
 pub mod money;

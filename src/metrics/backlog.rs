@@ -1,4 +1,4 @@
-//! What waits in the database, for all processes together: looked at now and then by each, as each is asked for it.
+//! The work that waits in the database, for all processes together. Each process looks from time to time.
 
 use std::time::Duration;
 

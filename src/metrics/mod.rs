@@ -1,4 +1,4 @@
-//! The figures of a process, for Prometheus. Recorded where things happen; shown at `/metrics`, listed in
+//! The metrics of a process, for Prometheus. Recorded where things happen, shown at `/metrics`, listed in
 //! `docs/metrics.md`.
 //!
 //! Labels are few and bounded: patterns of routes, names of actors, codes. Never a tenant's, a user's or a key's.

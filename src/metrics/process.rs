@@ -1,7 +1,6 @@
-//! The process as the operating system sees it: memory, processor time, open files. On Linux; elsewhere there is nothing
-//! to show, and nothing is shown.
+//! The process as the operating system reports it: memory, processor time, open files. On Linux only.
 //!
-//! Names and meanings are those that Prometheus' own client libraries use.
+//! Names and meanings are those of Prometheus' own client libraries.
 
 use std::fmt::Write;
 

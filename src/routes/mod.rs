@@ -1,8 +1,8 @@
-//! The endpoints of domains that are no modules yet, in one list.
+//! The endpoints of domains that are not modules yet.
 //!
-//! One file an endpoint, `routes/<domain>/<verb>.rs`, brings its `endpoint()`; [`endpoints`] names them all. From the
-//! list come the resources (grouped by path, so that a known path with another method is answered 405 with `Allow`),
-//! the demand for a session or a role, and whatever else has to hold for each of them.
+//! One file an endpoint, `routes/<domain>/<verb>.rs`, exports its `endpoint()`; [`endpoints`] lists them. The list
+//! gives the resources (grouped by path, so a known path with another method gets 405 with `Allow`), the access
+//! rules, the OpenAPI document and the tests that cover every endpoint.
 
 pub mod account;
 pub mod auth;

@@ -1,4 +1,4 @@
-//! What the PDFs of invoices and receipts have in common.
+//! The common part of the PDFs of invoices and receipts.
 
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
@@ -27,8 +27,8 @@ struct SignedPdf {
 pub(super) fn doc(summary: &'static str) -> Doc {
     Doc::new(summary)
         .about(
-            "Made and stored at the first call of each state, so that it says what is paid; signed anew at each. The \
-             URL is good for 10 minutes, for whoever has it.",
+            "The PDF shows the payment state. It is made at the first call after a change of state and then \
+             stored; each call signs a new URL. The URL is valid for 10 minutes. Anyone who has it can read the PDF.",
         )
         .answers::<SignedPdf>(200, "The URL.")
         .refuses(&[Code::NOT_FOUND, Code::STORAGE_UNAVAILABLE])

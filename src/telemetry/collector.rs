@@ -1,4 +1,4 @@
-//! The connection to the collector of traces. Used by the exporter's own thread alone, which may block on it.
+//! The connection to the collector of traces. Only the exporter's own thread uses it, so it may block.
 
 use std::fmt;
 use std::future::Future;

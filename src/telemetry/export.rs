@@ -1,7 +1,7 @@
-//! Traces, on their way to the collector: OTLP, protobuf over HTTP.
+//! Exports traces to the collector: OTLP, protobuf over HTTP.
 //!
-//! A span that ends is put into a bounded queue and the request goes on; a thread of its own sends what is queued. What
-//! does not fit, and what the collector does not take in time, is lost: a trace is never worth a request.
+//! A span that ends goes into a bounded queue, and the request continues; a separate thread sends the queue. A span
+//! that does not fit, or that the collector does not accept in time, is lost: no request waits for a trace.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ impl Traces {
             .build();
         let provider = SdkTracerProvider::builder()
             .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
-            // Whoever calls with a trace of its own has decided; all others are taken.
+            // The caller's trace decides; a request without one is always traced.
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
             // A batch follows from each of its requests.
             .with_max_links_per_span(u32::try_from(BatchLimits::default().batch).unwrap_or(u32::MAX))

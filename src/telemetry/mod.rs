@@ -1,7 +1,7 @@
-//! Logs and traces. Logs are JSON lines in production, for machines; coloured text elsewhere, for people. Traces go to a
-//! collector where one is configured ([`export`]), and cost nothing where none is.
+//! Logs and traces. Logs are JSON lines in production and coloured text elsewhere. If a collector is configured,
+//! traces go to it ([`export`]); otherwise they cost nothing.
 //!
-//! Called once, by the commands that run for long. Invariant: nothing here can block or fail a request.
+//! Long-running commands call this once. Invariant: nothing here can block or fail a request.
 
 mod collector;
 mod export;

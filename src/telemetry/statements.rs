@@ -1,5 +1,5 @@
-//! Spans of SQL statements, made from what sqlx tells of each when it is done. Values are bound, not written into a
-//! statement, so that its text holds nothing private.
+//! Spans of SQL statements, made from sqlx's report of each. Values are bound, not part of a statement, so its text
+//! contains nothing private.
 
 use std::fmt;
 use std::sync::OnceLock;

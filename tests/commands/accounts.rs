@@ -83,7 +83,7 @@ async fn a_role_takes_effect_in_live_sessions_and_in_one_tenant_only() {
         false
     );
     let last = installation.run("user set-role --tenant acme --email jane@example.com customer").expect(0);
-    assert!(last.stderr.contains("acme has no ADMIN now"), "{last:?}");
+    assert!(last.stderr.contains("acme now has no ADMIN"), "{last:?}");
     until("the role is gone", async || role("acme.test", &here).await == "CUSTOMER").await;
     installation
         .run("user set-role --tenant acme --email joe@example.com ADMIN")

@@ -45,8 +45,8 @@ async fn a_price_is_one_that_can_be_charged_in_its_currency() {
         (505, "UGX", "--amount must be a multiple of 100 in UGX"),
         (120_000_000, "HUF", "--amount must be at most 99999999 in HUF"),
         (1_000_000_000, "INR", "--amount must be at most 999999999 in INR"),
-        (100, "XXX", "--currency must be a currency that Stripe takes"),
-        (100, "CLF", "--currency must be a currency that Stripe takes"),
+        (100, "XXX", "--currency must be a currency that Stripe supports"),
+        (100, "CLF", "--currency must be a currency that Stripe supports"),
     ] {
         price(amount, currency).refused(2, &[fault]);
     }
@@ -147,7 +147,7 @@ async fn a_licence_is_issued_used_shown_and_revoked() {
     assert_eq!((revoked["status"].as_str(), revoked["changed"].as_bool()), (Some("REVOKED"), Some(true)));
     assert!(activate("device-two").await.is_refused(403, "LICENCE_REVOKED"), "from its commit on");
     let again = installation.run(&format!("licence revoke --tenant acme {key}")).expect(0);
-    assert!(again.stderr.contains("revoked already"), "{again:?}");
+    assert!(again.stderr.contains("already revoked"), "{again:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

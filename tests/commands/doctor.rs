@@ -169,14 +169,14 @@ async fn a_schema_that_is_not_this_program_s_is_a_fault() {
     let whole = Whole::new().await;
     let installation = &whole.installation;
     installation.execute("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 2").await;
-    whole.faulty(&[]).expect_only("schema", "migration 2 is not as this program has it");
+    whole.faulty(&[]).expect_only("schema", "migration 2 differs from this program's");
     installation.execute("DELETE FROM _sqlx_migrations WHERE version > 2").await;
     installation.execute("UPDATE _sqlx_migrations SET success = false WHERE version = 2").await;
-    whole.faulty(&[]).expect_only("schema", "migration 2 was begun and not done");
+    whole.faulty(&[]).expect_only("schema", "migration 2 was started and not finished");
     installation.execute("DELETE FROM _sqlx_migrations WHERE version = 2").await;
     whole.faulty(&[]).expect_only("schema", "migration 2, 3, ");
     installation.execute("DROP TABLE _sqlx_migrations").await;
-    whole.faulty(&[]).expect_only("schema", "none yet");
+    whole.faulty(&[]).expect_only("schema", "no schema yet");
 }
 
 /// As during a deploy, and after a roll-back.

@@ -1,4 +1,4 @@
-//! What is refused, and how that is answered.
+//! The refusals of bookings and their error codes.
 
 use actix_web::http::StatusCode;
 use primetech_http::error::{ApiError, Code};
@@ -8,7 +8,7 @@ use crate::BookingStatus;
 
 /// No booking has this reference and address.
 pub const BOOKING_NOT_FOUND: Code =
-    Code::new("BOOKING_NOT_FOUND", StatusCode::NOT_FOUND, "There is no such booking.");
+    Code::new("BOOKING_NOT_FOUND", StatusCode::NOT_FOUND, "The booking does not exist.");
 
 /// The booking's status does not allow this one to follow.
 pub const BOOKING_INVALID_TRANSITION: Code = Code::new(

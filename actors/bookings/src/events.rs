@@ -1,4 +1,4 @@
-//! What bookings tell.
+//! The events of bookings.
 
 use primetech_kernel::audit_log::{Actor, Entry, RequestId, Subject};
 use primetech_kernel::events::Event;

@@ -1,8 +1,8 @@
 //! Bookings of services, and the history of their status.
 //!
-//! Owns `bookings` and `booking_events`. A booking is written together with its first event, its mail and, if the
-//! request had a key, the saved answer. Its status changes only as [`BookingStatus::allowed`] says, under the row's
-//! lock, so that of two administrators who move one booking at the same time one is refused.
+//! Owns `bookings` and `booking_events`. One transaction writes a booking, its first event, its mail and the saved
+//! answer of its key. [`BookingStatus::allowed`] decides each change of status under the row's lock: if two
+//! administrators change one booking at the same time, one is refused.
 
 mod actor;
 mod error;

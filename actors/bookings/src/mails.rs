@@ -1,4 +1,4 @@
-//! The mails that customers get about their bookings.
+//! The mails to customers about their bookings.
 
 use std::sync::Arc;
 

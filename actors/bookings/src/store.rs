@@ -221,7 +221,7 @@ pub(crate) async fn lock(tx: &mut TenantTx, reference: &BookingRef) -> sqlx::Res
     .fetch_optional(tx.connection())
     .await?;
     let Some((id, product_id, text)) = row else { return Ok(None) };
-    // In a statement of its own: it sees what whoever held the lock before has written.
+    // In a statement of its own, so that it sees what the previous holder of the lock has written.
     let events: i32 = sqlx::query_scalar(
         "SELECT coalesce(max(position), 0) FROM booking_events WHERE tenant_id = $1 AND booking_id = $2",
     )

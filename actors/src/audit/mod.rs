@@ -1,7 +1,7 @@
-//! Proof from the data that a tenant's invoice and receipt numbers of a year have no gap and no repeat.
+//! Checks that a tenant's invoice and receipt numbers of a year have no gap and no repeat.
 //!
-//! Reads only, all of it in one snapshot, so that what is numbered meanwhile disturbs nothing. Called by the operator's
-//! `audit numbers`. The rules are in [`series`], without a database.
+//! Reads one snapshot and writes nothing, so new numbers do not disturb it. The operator's `audit numbers` calls it.
+//! [`series`] has the rules, without a database.
 
 mod report;
 mod series;

@@ -1,4 +1,4 @@
-//! What an audit of numbers says, as scripts read it.
+//! The report of an audit of numbers, in the shape that scripts read.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub struct SeriesReport {
     /// Of the canonical list: for each number in order `number TAB date TAB currency TAB total LF`, the date as
     /// `2026-01-31T12:00:00.000000Z`, the total in minor units.
     pub sha256: String,
-    /// The first of them, a thousand at the most.
+    /// The first of them, at most a thousand.
     pub findings: Vec<Finding>,
     pub finding_count: u64,
 }

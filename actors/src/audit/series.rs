@@ -1,4 +1,4 @@
-//! The rules of a number series, checked row by row in the order of the numbers, without a database.
+//! The rules of a number series, checked row by row in the order of the numbers. Needs no database.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The SQL of audits. Rows are streamed: a year may have a million of them.
+//! The SQL of audits. Rows are streamed, because a year may have a million of them.
 
 use futures_util::TryStreamExt;
 

@@ -1,7 +1,7 @@
-//! The catalogue: what a tenant sells, and at what price.
+//! The catalogue: the products of a tenant and their prices.
 //!
-//! Owns the table `products`. Only the operator's commands write it; orders copy what they need of a product when they
-//! are placed, so that no later change of it reaches what was sold.
+//! Owns `products`. Only the operator's commands write it. An order copies what it needs of a product when it is
+//! placed, so a later change of the product does not change the order.
 
 mod store;
 

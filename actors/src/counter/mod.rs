@@ -1,7 +1,7 @@
-//! Number series without a gap, and the orders and invoices that are numbered by them.
+//! Number series without a gap, and the orders and invoices that they number.
 //!
-//! Owns the table `counters`. A block of numbers is taken for a whole batch under one row lock, and becomes real only
-//! with the rows that carry it: they commit together or not at all.
+//! Owns `counters`. A batch takes a block of numbers under one row lock. The numbers and the rows that carry them
+//! commit together.
 
 mod actor;
 mod messages;

@@ -1,4 +1,4 @@
-//! Taking numbers from a series, inside the transaction that uses them.
+//! Takes numbers from a series, inside the transaction that uses them.
 
 use std::collections::BTreeMap;
 

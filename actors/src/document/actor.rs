@@ -57,7 +57,7 @@ impl Handler<RecordDocument> for DocumentActor {
             database
                 .write(&message.scope, async |tx| {
                     store::record(tx, &message, now).await?;
-                    // The row is there: ours, or that of whoever was first.
+                    // The row is there: ours, or another process's that was first.
                     let stored = store::find_stored(tx, &message.subject, &message.revision).await?;
                     Ok(stored.ok_or_else(|| Fault::internal("a recorded document is not there")))
                 })

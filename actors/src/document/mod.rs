@@ -1,8 +1,8 @@
-//! The PDFs of invoices and receipts: which are stored, and what a new one is printed from.
+//! The PDFs of invoices and receipts: which are stored, and the data to print a new one from.
 //!
-//! Writes `documents`. Printing and storing are the edge's: this domain is asked before (what is there, what is to be
-//! printed) and after (the file lies in the store), and no transaction is open in between. Invariant: a document that
-//! was recorded is never changed; another state of its subject is another document.
+//! Writes `documents`. The HTTP edge prints and stores the file. It asks this domain before (which document exists,
+//! what to print) and records the file after; no transaction is open in between. Invariant: a recorded document never
+//! changes; another state of its subject is another document.
 
 mod actor;
 mod messages;

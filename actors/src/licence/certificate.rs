@@ -1,6 +1,6 @@
-//! Certificates: compact JWS (RFC 7515) signed with Ed25519 (RFC 8037), by which a device checks its activation
-//! offline. Each tenant has a key of its own, derived from the installation's seed, so that no tenant's certificate
-//! passes for another's.
+//! Certificates: compact JWS (RFC 7515) signed with Ed25519 (RFC 8037). With one, a device verifies its activation
+//! offline. Each tenant has its own key, derived from the installation's seed, so a certificate of one tenant does
+//! not verify for another.
 
 use std::sync::Arc;
 

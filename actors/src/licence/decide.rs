@@ -1,4 +1,4 @@
-//! The rules of activation, without a database: what a command does to a licence in a given state.
+//! The rules of activation: what a command does to a licence in a given state. Needs no database.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

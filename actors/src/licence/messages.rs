@@ -73,9 +73,9 @@ pub struct Activate {
 #[serde(rename_all = "camelCase")]
 pub struct Activated {
     pub activation: ActivationView,
-    /// False where this device was the active one already.
+    /// False if this device was already the active one.
     pub created: bool,
-    /// A compact JWS by which the device can check itself offline.
+    /// A compact JWS (RFC 7515). With it the device can verify its licence offline.
     #[schema(example = "eyJhbGciOiJFZERTQSJ9.eyJsaWNLZXkiOiJMSUMifQ.c2ln")]
     pub certificate: String,
 }

@@ -1,8 +1,7 @@
 //! Licences and their activations.
 //!
-//! Owns the tables `licences` and `activations`. Invariant (MAX=1): a licence has at most one active activation at any
-//! moment. The actor decides from a locked row; the partial unique index `activations_one_active` holds whatever any
-//! process believes.
+//! Owns `licences` and `activations`. Invariant (MAX=1): a licence has at most one active activation. The actor
+//! decides from a locked row; the partial unique index `activations_one_active` enforces it for every process.
 
 mod actor;
 mod certificate;

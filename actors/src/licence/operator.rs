@@ -1,6 +1,6 @@
-//! Licences by the operator's hand: issued without an order, looked at, revoked. Called by the commands only.
+//! What the operator's commands do with licences: issue one without an order, show it, revoke it.
 //!
-//! A licence's row is read anew for every activation and validation, so that a revocation holds from its commit on.
+//! Each activation and validation reads the licence's row, so a revocation takes effect with its commit.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub struct LicenceRecord {
     #[serde(flatten)]
     pub view: LicenceView,
     pub owner_email: Option<String>,
-    /// Newest first, twenty at the most.
+    /// Newest first, at most twenty.
     pub ended_activations: Vec<EndedActivation>,
 }
 
@@ -71,7 +71,7 @@ pub enum OperatorError {
     Fault(#[from] Fault),
 }
 
-/// Issues a licence of no order: to a user, or to whoever is given the key.
+/// Issues a licence without an order, with or without an owner.
 pub async fn issue(
     database: &Database,
     now: DateTime<Utc>,

@@ -1,7 +1,7 @@
 //! Orders with their items, invoices, payments and receipts.
 //!
-//! Orders are made by [`crate::counter`], which numbers them, and change by what the payment provider tells
-//! [`crate::webhook`]. This domain owns the shapes and the reads, and ties a payment to its Checkout Session.
+//! [`crate::counter`] creates orders and numbers them; [`crate::webhook`] changes them after events of the payment
+//! provider. This domain has the shapes and the reads, and ties a payment to its Checkout Session.
 
 mod actor;
 pub(crate) mod attempts;

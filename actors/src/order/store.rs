@@ -1,4 +1,4 @@
-//! The SQL of orders and what belongs to them.
+//! The SQL of orders, invoices, payments and receipts.
 
 use std::collections::HashMap;
 

@@ -16,7 +16,7 @@ pub struct OrderView {
     /// `PENDING`, `PAID`, `FAILED`, `EXPIRED` or `REFUNDED`.
     #[schema(example = "PAID", pattern = "^(PENDING|PAID|FAILED|EXPIRED|REFUNDED)$")]
     pub status: String,
-    /// ISO 4217. `GET /v1/currencies` says how its amounts are counted.
+    /// ISO 4217. `GET /v1/currencies` lists the decimals.
     #[schema(example = "USD", pattern = "^[A-Z]{3}$")]
     pub currency: String,
     #[schema(example = 9800)]
@@ -64,7 +64,7 @@ pub struct InvoiceView {
     pub order_id: Uuid,
     #[schema(example = "ORD-20260131-7K2P", pattern = "^ORD-[0-9]{8}-[A-Z0-9]{4}$")]
     pub order_number: String,
-    /// ISO 4217. `GET /v1/currencies` says how its amounts are counted.
+    /// ISO 4217. `GET /v1/currencies` lists the decimals.
     #[schema(example = "USD", pattern = "^[A-Z]{3}$")]
     pub currency: String,
     #[schema(example = 9800)]
@@ -105,7 +105,7 @@ pub struct ReceiptView {
     pub order_number: String,
     #[schema(example = "INV-2026-000042", pattern = "^INV-[0-9]{4}-[0-9]{6}$")]
     pub invoice_number: String,
-    /// ISO 4217. `GET /v1/currencies` says how its amounts are counted.
+    /// ISO 4217. `GET /v1/currencies` lists the decimals.
     #[schema(example = "USD", pattern = "^[A-Z]{3}$")]
     pub currency: String,
     #[schema(example = 9800)]

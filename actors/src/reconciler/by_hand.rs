@@ -1,4 +1,4 @@
-//! Reconciling by the operator's hand: asks at once, whatever is due. Called by the command only.
+//! Reconciles at the operator's request: asks at once about every payment in question. Only the command calls it.
 
 use std::collections::{BTreeSet, HashMap};
 

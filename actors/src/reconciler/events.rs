@@ -1,7 +1,7 @@
-//! Refunds and disputes of which the provider's events were lost: they are asked for, and delivered as they are.
+//! Finds refunds and disputes whose events were lost, and delivers these events.
 //!
-//! Not payment by payment: the provider lists its events of a time, so that one question covers all tenants' paid
-//! orders. An event has the id that its webhook had, and so takes effect once, whichever comes first.
+//! The provider lists its events of a period, so one request covers the paid orders of all tenants. A listed event
+//! has the same id as its webhook, so it takes effect once.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;

@@ -1,11 +1,11 @@
-//! Payments of which the provider told nothing: it is asked, and what it answers goes the way of its own events.
+//! Asks the provider about payments without news, and delivers the answers as events.
 //!
-//! Refunds and disputes of paid orders are asked for too, as the events that they were ([`events`]).
+//! Asks for refunds and disputes of paid orders too, as events ([`events`]).
 //!
-//! Owns the two reconciler columns of `payments`, and `provider_event_sweeps`. What follows from an answer is the webhook domain's: an answer is
-//! made an event, with an id of its own per session and outcome, and delivered like any other. So a webhook that comes
-//! late, or at the same time, changes nothing more. Runs in every serving process, and by the operator's hand; a lease
-//! on each payment keeps two from asking about the same one.
+//! Owns the two reconciler columns of `payments`, and `provider_event_sweeps`. An answer becomes an event with an id
+//! of its own per session and outcome, and takes the way of every event through the webhook domain. So a webhook that
+//! arrives late, or at the same time, changes nothing more. Every serving process runs it, and the operator can; a
+//! lease on each payment keeps two from asking about the same one.
 
 pub mod by_hand;
 mod events;

@@ -1,4 +1,4 @@
-//! When the provider is asked again: rules without a database.
+//! When to ask the provider again. Needs no database.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -1,4 +1,4 @@
-//! What is asked of the payment provider, in the product's own words.
+//! The questions to the payment provider, in the product's own types.
 
 use std::future::Future;
 
@@ -63,7 +63,7 @@ pub struct ProviderEvent {
     pub payload: String,
 }
 
-/// Whoever can be asked about Checkout Sessions and events.
+/// Answers questions about Checkout Sessions and events.
 pub trait Provider: Send + Sync + 'static {
     fn session(&self, session_id: &str) -> impl Future<Output = Result<SessionState, AskError>> + Send;
 

@@ -1,4 +1,4 @@
-//! The SQL of finding payments to ask about, and of the lease on them.
+//! The SQL that finds payments to ask about and leases them.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;

@@ -1,4 +1,4 @@
-//! The sweep: takes due payments, asks, delivers what follows, and notes when to ask again.
+//! The sweep: leases due payments, asks, delivers the resulting events, and schedules the next question.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! Releases: the published files of products, and who may download them.
 //!
-//! Writes `releases`. Invariant: a published release has its file in the store, and size and hash are that file's;
-//! neither changes after. A download needs an entitlement that was not revoked, or an administrator.
+//! Writes `releases`. Invariant: the file of a published release is in the store; its size and hash never change. A
+//! download needs an entitlement that is not revoked, or an administrator.
 
 mod actor;
 mod messages;

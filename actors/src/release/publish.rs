@@ -1,5 +1,5 @@
-//! Publishing, as the operator's commands do it: a question before the file is carried to the store, and one statement
-//! after. In between there is nothing of the release that anyone could see, so an interrupted publication leaves none.
+//! Publishes a release for the operator's commands: a question before the upload, and one statement after it. Nothing
+//! of the release is visible before that statement, so an interrupted upload leaves nothing.
 
 use serde_json::json;
 use uuid::Uuid;

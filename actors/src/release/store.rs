@@ -1,4 +1,4 @@
-//! The SQL of releases and of what entitles to them.
+//! The SQL of releases and of the entitlements to them.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

@@ -23,7 +23,7 @@ pub struct ReleaseView {
     pub file_name: String,
     #[schema(example = 73_400_320)]
     pub size_bytes: i64,
-    /// Of the file, in lower-case hexadecimal.
+    /// The hash of the file, in lower-case hexadecimal.
     #[schema(
         example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         pattern = "^[0-9a-f]{64}$"

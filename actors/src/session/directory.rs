@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::invalidation::{CacheEpoch, Change};
 use crate::tenancy::TenantScope;
 
-/// Sessions that are remembered at the most; beyond it they are looked up each time.
+/// The most sessions that are cached; further ones are looked up each time.
 const MAX_CACHED_SESSIONS: usize = 100_000;
 
 type Key = (Uuid, [u8; 32]);

@@ -1,7 +1,7 @@
-//! Accounts: users, their sessions, and the tokens that mails carry.
+//! Accounts: users, their sessions, and the tokens of mailed links.
 //!
-//! Owns the tables `users`, `sessions`, `email_verification_tokens` and `password_reset_tokens`. Passwords are hashed
-//! with argon2id off the async threads; tokens are stored as hashes only.
+//! Owns `users`, `sessions`, `email_verification_tokens` and `password_reset_tokens`. Passwords are hashed with
+//! argon2id, outside the async threads. Of a token only the hash is stored.
 
 mod actor;
 mod directory;

@@ -1,5 +1,5 @@
-//! Accounts by the operator's hand. Called by the commands only; what changes is announced like any other change, so
-//! that live sessions get their new role within a second.
+//! What the operator's commands do with accounts. The tables' triggers announce each change, so a live session gets
+//! its new role within a second.
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};

@@ -1,7 +1,7 @@
-//! Passwords: which are strong enough, and their hashing with argon2id, bounded and off the async threads.
+//! Passwords: which ones are strong enough, and their hashing with argon2id, bounded and outside the async threads.
 //!
-//! A password is compared in Unicode's normal form C: keyboards and systems differ in how they write an `é`. Hashes that
-//! were stored before that rule are of the text as it came, which is therefore tried too.
+//! A password is compared in Unicode's normal form C, because keyboards and systems differ in how they write an `é`.
+//! Hashes that are older than this rule cover the text as it was typed, so that form is tried too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! How refusals of this domain are answered.
+//! The error codes of this domain's refusals.
 
 use primetech_http::error::{ApiError, Code};
 

@@ -1,4 +1,4 @@
-//! The SQL of accounts. Every function works inside a transaction that sees one tenant.
+//! The SQL of accounts. Each function works inside a transaction that sees one tenant.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Tokens that prove something by being known. None is ever stored, logged or printed by `Debug`.
+//! Secret tokens. None is stored, logged or printed by `Debug`.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Which deliveries had better be dealt with by one actor. Nothing depends on it but speed: it is read before anything of
-//! the event is believed.
+//! Chooses the actor of a delivery, so that deliveries that contend meet in one queue. It reads an event before the
+//! event's content is validated, so only speed may depend on it.
 
 use std::borrow::Cow;
 

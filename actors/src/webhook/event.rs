@@ -1,7 +1,7 @@
-//! Reading an event: which of the provider's events mean something here, and what they must hold to mean it.
+//! Reads an event: which of the provider's events matter here, and what they must contain.
 //!
-//! Read from plain JSON: a field or value that a later version of the provider adds must not make an event unreadable.
-//! It reads what strangers send, so it is fuzzed, and public for that.
+//! Reads plain JSON, so a field or value that a later version of the provider adds does not break it. It reads
+//! untrusted input, so it is fuzzed, and public for that.
 
 use chrono::{DateTime, Datelike, Utc};
 use serde_json::Value;

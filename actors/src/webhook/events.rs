@@ -1,4 +1,4 @@
-//! What is told of orders.
+//! The events of orders.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

@@ -1,7 +1,7 @@
-//! The rules of payment, without a database: what each fact does to an order, whatever came before it.
+//! The rules of payment: the effect of each fact on an order. Needs no database.
 //!
-//! Facts may come in any order. Each is folded into what is known so far, and what is known decides the status, so
-//! that the outcome does not depend on the order of arrival.
+//! Facts may arrive in any order. Each is folded into what is known, and what is known decides the status. So the
+//! outcome does not depend on the order of arrival.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

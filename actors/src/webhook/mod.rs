@@ -1,8 +1,8 @@
-//! What the payment provider tells us, and what follows from it.
+//! The payment provider's events and their effects.
 //!
-//! Owns `webhook_events`, `payment_refs`, `payment_disputes` and `payment_refund_reports`, and is the only one that
-//! changes the status of an order, invoice or payment, and that makes receipts, entitlements and licences of orders.
-//! Events come twice, at the same time and in any order; the effect is that of once, in order.
+//! Owns `webhook_events`, `payment_refs`, `payment_disputes` and `payment_refund_reports`. Only this domain changes the
+//! status of an order, invoice or payment, and creates receipts, entitlements and licences for orders. Events may come
+//! twice, at the same time and in any order; the effect is that of each event once, in order.
 
 mod actor;
 mod contention;

@@ -1,5 +1,5 @@
-//! The stored provider events, for the operator to look at and to run again. Payloads are not shown: they hold
-//! customers' data.
+//! The stored provider events, for the operator to list and to run again. Payloads are not shown, because they
+//! contain customers' data.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -1,4 +1,4 @@
-//! The SQL of provider events and of what they are about.
+//! The SQL of provider events and of the payments that they name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -1,4 +1,4 @@
-//! What the layers of a request work with. Cheap to clone: each layer of a request does.
+//! The state that the layers of a request share. Cheap to clone: each layer clones it for each request.
 
 use std::future::Future;
 use std::ops::Deref;

@@ -1,4 +1,4 @@
-//! One endpoint: its method and path, who may call it, the layers before it, and what its file says of it.
+//! One endpoint: its method and path, who may call it, the layers before it, and its documentation.
 
 use std::sync::Arc;
 

@@ -1,8 +1,7 @@
-//! The canonical error: the only form in which a request is refused.
+//! The canonical error: the only form of a refusal.
 //!
-//! [`Code`] is the one table of codes and their statuses. A handler returns an [`ApiError`]; the outermost layer gives
-//! it the request's id and logs its cause. The cause of a failure never reaches a client: `message` and `meta` are
-//! written for people outside.
+//! [`Code`] has a code's status and default message. A handler returns an [`ApiError`]; the outermost layer adds the
+//! request's id and logs the cause. The cause never reaches a client: `message` and `meta` are written for clients.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,8 +25,7 @@ macro_rules! codes {
     };
 }
 
-/// What a client reads to tell one refusal from another: a word, the status that it comes with, and what is said where
-/// there is nothing more particular to say.
+/// What a client tells one refusal from another by: a word, its status, and its default message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Code {
     text: &'static str,
@@ -50,7 +48,7 @@ impl Code {
         self.status
     }
 
-    /// What is said where there is nothing more particular to say.
+    /// The message of a refusal that has none of its own.
     pub const fn message(self) -> &'static str {
         self.message
     }
@@ -63,47 +61,47 @@ impl fmt::Debug for Code {
 }
 
 codes! {
-    VALIDATION_ERROR BAD_REQUEST "Something in the request is not right.";
+    VALIDATION_ERROR BAD_REQUEST "The request is not valid.";
     INVALID_JSON BAD_REQUEST "The body is not valid JSON.";
-    INVALID_TOKEN BAD_REQUEST "This link is not valid, or no longer.";
-    INVALID_SIGNATURE BAD_REQUEST "The signature is missing, wrong or too old.";
-    AUTH_REQUIRED UNAUTHORIZED "Sign in first.";
+    INVALID_TOKEN BAD_REQUEST "This link is invalid or has expired.";
+    INVALID_SIGNATURE BAD_REQUEST "The signature is missing, invalid or too old.";
+    AUTH_REQUIRED UNAUTHORIZED "Sign in to continue.";
     INVALID_CREDENTIALS UNAUTHORIZED "The e-mail address or the password is wrong.";
-    FORBIDDEN FORBIDDEN "This is not allowed for your role.";
+    FORBIDDEN FORBIDDEN "Your role does not allow this.";
     TENANT_INACTIVE FORBIDDEN "This site is switched off.";
-    ORIGIN_FORBIDDEN FORBIDDEN "Requests from this origin are not taken.";
-    ENTITLEMENT_REQUIRED FORBIDDEN "This download has to be bought first.";
+    ORIGIN_FORBIDDEN FORBIDDEN "Requests from this origin are not allowed.";
+    ENTITLEMENT_REQUIRED FORBIDDEN "Buy this product to download it.";
     LICENCE_SUSPENDED FORBIDDEN "The licence is suspended.";
     LICENCE_REVOKED FORBIDDEN "The licence is revoked.";
     LICENCE_EXPIRED FORBIDDEN "The licence has expired.";
-    NOT_FOUND NOT_FOUND "There is nothing here.";
+    NOT_FOUND NOT_FOUND "The resource does not exist.";
     TENANT_NOT_FOUND NOT_FOUND "No site has this address.";
-    PRODUCT_NOT_FOUND NOT_FOUND "There is no such product.";
-    LICENCE_NOT_FOUND NOT_FOUND "There is no such licence.";
-    METHOD_NOT_ALLOWED METHOD_NOT_ALLOWED "This method is not offered here.";
-    CONFLICT CONFLICT "This does not fit the present state.";
-    EMAIL_TAKEN CONFLICT "This e-mail address is taken.";
-    IDEMPOTENCY_IN_PROGRESS CONFLICT "The first request with this key is still running.";
+    PRODUCT_NOT_FOUND NOT_FOUND "The product does not exist.";
+    LICENCE_NOT_FOUND NOT_FOUND "The licence does not exist.";
+    METHOD_NOT_ALLOWED METHOD_NOT_ALLOWED "The resource does not support this method.";
+    CONFLICT CONFLICT "The request conflicts with the current state.";
+    EMAIL_TAKEN CONFLICT "An account with this e-mail address already exists.";
+    IDEMPOTENCY_IN_PROGRESS CONFLICT "The first request with this Idempotency-Key is still running.";
     LICENCE_MAX_ACTIVATIONS CONFLICT "The licence is active on another device.";
     LICENCE_NOT_ACTIVE_HERE CONFLICT "The licence is not active on this device.";
     PAYLOAD_TOO_LARGE PAYLOAD_TOO_LARGE "The request is too large.";
     UNSUPPORTED_MEDIA_TYPE UNSUPPORTED_MEDIA_TYPE "The body must be application/json.";
-    IDEMPOTENCY_KEY_REUSED UNPROCESSABLE_ENTITY "This key came with another request before.";
-    RATE_LIMITED TOO_MANY_REQUESTS "Too many requests. Wait before the next one.";
+    IDEMPOTENCY_KEY_REUSED UNPROCESSABLE_ENTITY "This Idempotency-Key was used for a different request.";
+    RATE_LIMITED TOO_MANY_REQUESTS "Too many requests. Try again later.";
     INTERNAL_ERROR INTERNAL_SERVER_ERROR "Something went wrong on our side.";
-    WEBHOOK_PROCESSING_FAILED INTERNAL_SERVER_ERROR "The event could not be dealt with now.";
+    WEBHOOK_PROCESSING_FAILED INTERNAL_SERVER_ERROR "The event could not be processed. Send it again later.";
     PAYMENT_PROVIDER_ERROR BAD_GATEWAY "The payment provider did not accept the request.";
-    OVERLOADED SERVICE_UNAVAILABLE "Too much is going on. Try again in a moment.";
-    DATABASE_UNAVAILABLE SERVICE_UNAVAILABLE "The database cannot be reached. Try again in a moment.";
-    STORAGE_UNAVAILABLE SERVICE_UNAVAILABLE "The file store cannot be reached. Try again in a moment.";
-    NUMBERS_EXHAUSTED SERVICE_UNAVAILABLE "All numbers of this period are used up.";
-    OUTCOME_UNKNOWN GATEWAY_TIMEOUT "Whether this was done is not known. The same request with its Idempotency-Key tells.";
+    OVERLOADED SERVICE_UNAVAILABLE "The service is overloaded. Try again in a moment.";
+    DATABASE_UNAVAILABLE SERVICE_UNAVAILABLE "The database is unavailable. Try again in a moment.";
+    STORAGE_UNAVAILABLE SERVICE_UNAVAILABLE "The file store is unavailable. Try again in a moment.";
+    NUMBERS_EXHAUSTED SERVICE_UNAVAILABLE "No number is left for this period.";
+    OUTCOME_UNKNOWN GATEWAY_TIMEOUT "We could not confirm whether this was applied. Repeat the request with the same Idempotency-Key to find out.";
 }
 
-/// When a client is told to come back after a 503 that says nothing more particular.
+/// `Retry-After` of a 503 that sets none of its own.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A refusal, in the canonical form but for the request's id.
+/// A refusal in the canonical form, without the request's id.
 #[derive(Clone)]
 pub struct ApiError(Box<Parts>);
 
@@ -131,12 +129,12 @@ impl ApiError {
         }))
     }
 
-    /// A failure that is nobody's mistake but ours. `cause` is logged, never sent.
+    /// A failure of the server. `cause` is logged, never sent.
     pub fn internal(cause: impl fmt::Display) -> Self {
         Self::new(Code::INTERNAL_ERROR).caused_by(cause)
     }
 
-    /// What is wrong, by field as a client writes it.
+    /// The faults of each field, by its path in the request.
     pub fn validation(field_errors: BTreeMap<String, Vec<String>>) -> Self {
         let mut error = Self::new(Code::VALIDATION_ERROR);
         error.0.field_errors = field_errors;
@@ -164,7 +162,7 @@ impl ApiError {
         self
     }
 
-    /// One more value under `meta`. `requestId` is not for anyone to set.
+    /// One more value under `meta`. `requestId` is overwritten.
     #[must_use]
     pub fn meta(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.meta.insert(name.to_owned(), value.into());
@@ -313,7 +311,7 @@ mod tests {
             body,
             json!({"error": {
                 "code": "CONFLICT",
-                "message": "This does not fit the present state.",
+                "message": "The request conflicts with the current state.",
                 "details": {
                     "fieldErrors": {"status": ["not now"]},
                     "meta": {"from": "NEW", "requestId": "abc"},

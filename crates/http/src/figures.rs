@@ -1,4 +1,4 @@
-//! Figures of requests: how many are being answered, how many were, and how long that took.
+//! Metrics of requests: the number in flight, the number answered, and their duration.
 
 use std::time::Duration;
 

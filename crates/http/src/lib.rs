@@ -1,6 +1,7 @@
-//! The HTTP edge: layers, input, canonical errors, endpoints, rate limits and the OpenAPI document. It knows no domain.
+//! The HTTP edge: layers, input, canonical errors, endpoints, rate limits and the OpenAPI document. Knows no domain.
 //!
-//! A domain's `http` folder brings [`endpoint::Endpoint`]s; [`mount::mount`] puts each behind the layers that it expects.
+//! A domain's `http` folder declares [`endpoint::Endpoint`]s; [`mount::mount`] puts each behind the layers that it
+//! expects.
 
 pub mod context;
 pub mod endpoint;

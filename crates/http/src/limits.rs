@@ -1,4 +1,4 @@
-//! The limits that every request is held to, each with its reason. Tests build an application with smaller ones.
+//! The limits of every request, each with its reason. Tests build an application with smaller ones.
 
 use std::time::Duration;
 

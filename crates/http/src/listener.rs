@@ -1,7 +1,7 @@
 //! The TCP listener and the HTTP settings of its connections.
 //!
-//! HTTP/1.1 in clear text: TLS and HTTP/2 are the proxy's, which stands before every installation. Built from the
-//! parts of actix-web's `HttpServer`, which has no place for [`Wire`] between socket and HTTP.
+//! Speaks HTTP/1.1 in clear text; the proxy before every installation terminates TLS and HTTP/2. Built from the parts
+//! of actix-web's `HttpServer`, which has no place for [`Wire`] between socket and HTTP.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Makes actix-web's resources of the route table.
+//! Turns the route table into actix-web's resources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Answering a request that may be repeated: what is answered is also what is saved for the request's key.
+//! Answers a repeatable request: the rendered answer is also saved under the request's key.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;

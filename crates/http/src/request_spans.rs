@@ -1,4 +1,4 @@
-//! The span of a request: the root of what it does here, and part of the caller's trace where the caller has one.
+//! The span of a request: the root of its trace in this process, and part of the caller's trace if there is one.
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::http::{Method, StatusCode};

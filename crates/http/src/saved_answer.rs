@@ -1,4 +1,4 @@
-//! Giving a kept answer again, byte for byte.
+//! Sends a saved answer again, byte for byte.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;

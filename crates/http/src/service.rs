@@ -1,4 +1,4 @@
-//! What answers the requests of an application, from its outermost layer to its routes.
+//! The HTTP service of an application, from its outermost layer to its routes.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! Sending a message to an actor and awaiting its answer, with the truth about what a lost answer means.
+//! Sends a message to an actor and awaits the answer. A lost answer means an unknown outcome.
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message, ResponseFuture};
@@ -8,7 +8,7 @@ use tracing::Instrument;
 use crate::fault::Fault;
 use crate::trace;
 
-/// The handling of a message within the span of whoever sent it. Each actor says with [`carry_spans`] that it takes such.
+/// The handling of a message within its sender's span. Each actor says with [`carry_spans`] that it takes such.
 pub struct Carried<A: Actor>(Handling<A>);
 
 type Handling<A> = Box<dyn FnOnce(&mut A, &mut <A as Actor>::Context) -> ResponseFuture<()> + Send>;
@@ -61,7 +61,7 @@ where
     let carried = Carried(Box::new(move |actor: &mut A, context: &mut A::Context| {
         let handled = within.in_scope(|| Handler::<M>::handle(actor, message, context));
         let answered = async move {
-            // Whoever asked may have gone; the work is done all the same.
+            // The caller may have gone; the work is done all the same.
             let _gone = answer.send(handled.await);
         };
         Box::pin(answered.instrument(within)) as ResponseFuture<()>

@@ -1,8 +1,8 @@
-//! Group commit: requests that arrive while one batch is being committed become the next batch.
+//! Group commit: requests that arrive during one commit become the next batch.
 //!
-//! One transaction is in flight per queue. It holds the contested row locks once for the whole batch and pays for one
-//! commit, so the safest way is also the fastest. There is no timer: a request that finds the queue idle starts at
-//! once. Every request is answered after its batch is committed, and never before.
+//! A queue has one transaction in flight. It takes the contested row locks once for the whole batch and commits once,
+//! so the safest way is also the fastest. There is no timer: an idle queue starts at once. A request is answered only
+//! after its batch is committed.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -92,7 +92,7 @@ struct State<B: Batch> {
 struct Waiting<B: Batch> {
     item: B::Item,
     since: Instant,
-    /// Of whoever asks.
+    /// The caller's.
     span: Span,
     answer: oneshot::Sender<Reply<B>>,
 }

@@ -1,4 +1,4 @@
-//! Who asks: the role of a user, the live session behind a request, and what its viewer may see.
+//! The caller: the role of a user, the live session of a request, and what its viewer may see.
 
 use std::fmt;
 

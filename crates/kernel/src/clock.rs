@@ -1,5 +1,5 @@
-//! The time, as a dependency. Nothing else in the product may read the system's clock (a lint sees to it), so a rule
-//! about time can be tested by moving a [`ManualClock`].
+//! The time, as a dependency. Nothing else reads the system's clock (a lint enforces it), so a test of a rule about
+//! time moves a [`ManualClock`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What can go wrong below every domain: the database, the load, an unknown outcome.
+//! The failures below every domain: the database, the load, an unknown outcome.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! The locked identifiers: how each is read, checked and written (contract, "Identifiers").
+//! The locked identifiers: how each is parsed, checked and written (contract, "Identifiers").
 //!
-//! A value of one of these types has been checked. All are upper case; a lower-case one is malformed, not folded.
+//! A value of one of these types is checked. All are upper case; a lower-case one is malformed, not folded.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ macro_rules! identifier {
         pub struct $name(String);
 
         impl $name {
-            /// The form that people are told of.
+            /// The form that people see.
             pub const FORM: &'static str = $form;
 
             pub fn parse(text: &str) -> Result<Self, MalformedIdentifier> {
@@ -73,7 +73,7 @@ identifier!(
     BookingRef, "BKG-XXXXXXXX"
 );
 
-/// A licence key. Whoever holds it can activate: `Debug` does not print it.
+/// A licence key. Anyone who has it can activate, so `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct LicenceKey(String);

@@ -1,9 +1,9 @@
-//! Keeps every process's caches true: changes are announced by triggers over LISTEN/NOTIFY, and a cache is only
-//! trusted while announcements are known to arrive.
+//! Invalidates the caches of every process: triggers announce changes over LISTEN/NOTIFY, and a cache is trusted only
+//! while announcements are known to arrive.
 //!
-//! Staleness bound: a change is dropped from the caches when its announcement arrives (milliseconds after its
-//! commit). Every process also announces a heartbeat to itself; where none came back for [`SILENCE`], the caches are
-//! emptied and bypassed until the channel is heard again. So no cached row outlives its change by more than a second.
+//! Staleness bound: a cache drops a row when its change is announced, milliseconds after the commit. Every process
+//! also announces a heartbeat to itself. If none returns for [`SILENCE`], the caches are emptied and bypassed until
+//! the channel works again. So no cached row outlives its change by more than a second.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,8 +1,8 @@
-//! What every domain stands on. It knows no domain, no HTTP and no outside service.
+//! The base of every domain. Knows no domain, no HTTP and no outside service.
 //!
 //! A domain sends a message to its actor ([`ask`]), which works in batches ([`batch`]) inside a transaction that sees
-//! certain tenants ([`database`]). What others need to know leaves the transaction through the [`outbox`] and the
-//! [`audit_log`].
+//! certain tenants ([`database`]). [`events`] tell other domains, in the transaction or after it through the
+//! [`outbox`]; the [`audit_log`] records who did what.
 
 pub mod ask;
 pub mod audit_log;

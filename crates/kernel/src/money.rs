@@ -54,7 +54,7 @@ pub enum AmountFault {
 impl fmt::Display for AmountFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownCurrency => formatter.write_str("must be in a currency that Stripe takes"),
+            Self::UnknownCurrency => formatter.write_str("must be in a currency that Stripe supports"),
             Self::Negative => formatter.write_str("must not be negative"),
             Self::OffStep(of) => write!(formatter, "must be a multiple of {} in {}", of.step, of.code),
             Self::TooSmall(of) => write!(formatter, "must be 0 or at least {} in {}", of.minimum, of.code),
@@ -385,6 +385,6 @@ mod tests {
         assert_eq!(said(check_total(10, "USD")), Err("must be 0 or at least 50 in USD".to_owned()));
         assert_eq!(said(check_total(100_000_000, "USD")), Err("must be at most 99999999 in USD".to_owned()));
         assert_eq!(said(check_price(-1, "USD")), Err("must not be negative".to_owned()));
-        assert_eq!(said(check_price(1, "XXX")), Err("must be in a currency that Stripe takes".to_owned()));
+        assert_eq!(said(check_price(1, "XXX")), Err("must be in a currency that Stripe supports".to_owned()));
     }
 }

@@ -1,4 +1,4 @@
-//! Lists, a page at a time: newest first, continued after the last row seen, so that rows added meanwhile shift nothing.
+//! Lists by page: newest first, continued after the last row of the previous page, so new rows shift nothing.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

@@ -1,7 +1,7 @@
-//! How full the queues of this process are, at the moment somebody asks.
+//! The fill of this process's queues at the moment of a scrape.
 //!
-//! Each queue notes its own state, without locks, and is listed for as long as it lives. What is shown is per kind of
-//! work: its shards, and the applications that share a process, are added up.
+//! Each queue notes its own state without locks, and is listed while it lives. The result is per kind of work: its
+//! shards, and the applications that share a process, are added up.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

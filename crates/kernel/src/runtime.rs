@@ -1,4 +1,4 @@
-//! What the domains of a process share: the database, the clock, and the threads that their actors run on.
+//! What the domains of a process share: the database, the clock, and the threads of their actors.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Several actors of one kind, each on a thread of its own, each responsible for a share of the keys.
+//! Shards: several actors of one kind, each on its own thread, each responsible for a share of the keys.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

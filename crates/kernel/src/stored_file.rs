@@ -1,4 +1,4 @@
-//! A file in the private object store, as its row tells of it.
+//! A file in the private object store, as its row describes it.
 
 use std::fmt;
 

@@ -1,7 +1,6 @@
-//! The spans of a trace: HTTP, actor, batch, SQL. Made by whoever does the work, collected where traces are exported,
-//! and otherwise not made at all: their level is switched off.
+//! The spans of a trace: HTTP, actor, batch, SQL. If traces are not exported, their level is off and no span is made.
 //!
-//! Their fields are ids, names and sizes. Never an address, a key, a token or another secret.
+//! Their fields are ids, names and sizes, never an address, a key, a token or another secret.
 
 use tracing::Span;
 

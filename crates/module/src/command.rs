@@ -1,4 +1,4 @@
-//! Commands that a module brings for operators.
+//! The commands of a module, for operators.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What does not fit together in a composition.
+//! The conflicts in a composition.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a composition is, for `primetech modules` and the documents that are made from it.
+//! The description of a composition, for `primetech modules` and generated documents.
 
 use serde::Serialize;
 

@@ -1,8 +1,8 @@
 //! How a domain joins the product.
 //!
-//! A domain implements [`Module`]: it names all that it brings on a [`Surface`]. The composition root puts the modules
-//! into a list, [`Modules`], which refuses what does not fit together and names both sides. Nothing about a domain is
-//! said anywhere else.
+//! A domain implements [`Module`] and names everything that it adds on a [`Surface`]. The composition root lists the
+//! modules; [`Modules`] refuses a conflict between them and names both sides. Nothing about a domain is stated
+//! elsewhere.
 
 mod command;
 mod conflicts;

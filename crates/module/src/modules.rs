@@ -1,4 +1,4 @@
-//! The modules of a process, put together and checked.
+//! The modules of a process, collected and checked.
 
 use std::collections::HashMap;
 use std::sync::Arc;

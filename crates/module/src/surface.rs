@@ -1,4 +1,4 @@
-//! What a module brings.
+//! The surface: everything that a module adds to the product.
 
 use std::sync::Arc;
 

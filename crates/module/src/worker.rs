@@ -1,4 +1,4 @@
-//! Work that goes on besides the requests.
+//! Background work of a module.
 
 use std::time::Duration;
 

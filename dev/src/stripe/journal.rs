@@ -1,6 +1,6 @@
-//! Keeps the stand-in's memory over a restart: a file of JSON lines, each a row as it was after a change. Changes are
-//! appended off the request path; at the start the file is read, and written anew (to a temporary file, then
-//! renamed) with each row once. A crash may cut the last line: that one is passed over.
+//! Keeps the stand-in's memory over a restart, in a file of JSON lines: each line is a row after a change. Changes
+//! are appended outside the request path. At the start the file is read and rewritten (to a temporary file, then
+//! renamed) with each row once. A crash may cut the last line; that line is skipped.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::state::{Record, State};
 
 const FILE_NAME: &str = "stripe-stand-in.jsonl";
-/// A journal beyond this, and twice as long as when it was last written anew, is written anew.
+/// A journal beyond this, and twice as long as at its last rewrite, is rewritten.
 const LARGE: u64 = 512 * 1_024 * 1_024;
 
 #[derive(Debug)]

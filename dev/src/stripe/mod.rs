@@ -83,7 +83,7 @@ impl StandInConfig {
     }
 }
 
-/// The machine's own time: the one place where the stand-in reads it. Whoever needs another passes one in.
+/// The machine's own time: the one place where the stand-in reads it. A caller that needs another passes one in.
 #[allow(clippy::disallowed_methods)]
 fn machine_clock() -> StandInClock {
     Arc::new(Utc::now)

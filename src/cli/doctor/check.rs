@@ -1,4 +1,4 @@
-//! What a check comes to.
+//! The result of a check.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub(super) fn compare_clocks(
     ours: DateTime<Utc>,
     unit: TimeDelta,
 ) -> Check {
-    const ADVICE: &str = "keep the clocks by NTP (chrony, systemd-timesyncd): signatures, sessions and numbers are dated by them";
+    const ADVICE: &str = "synchronise the clocks by NTP (chrony, systemd-timesyncd): signatures, sessions and numbers depend on them";
     let offset = theirs - ours;
     let beyond = (offset.abs() - unit).max(TimeDelta::zero());
     let seconds = offset.num_milliseconds() as f64 / 1000.0;

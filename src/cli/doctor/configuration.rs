@@ -1,4 +1,4 @@
-//! The variables by themselves: what is wrong, and what is right and still not wise.
+//! Checks the variables alone: faults, and valid settings that are unwise.
 
 use std::collections::BTreeSet;
 
@@ -17,11 +17,7 @@ pub(super) fn check(parts: &Parts) -> Vec<Check> {
         .iter()
         .map(|fault| {
             let message = format!("{} {}", fault.variable, fault.fault);
-            Check::fault(
-                CONFIGURATION,
-                message,
-                "correct it in the environment, or in the .env file beneath it",
-            )
+            Check::fault(CONFIGURATION, message, "correct it in the environment or in the .env file")
         })
         .collect();
     if let Some(config) = &parts.whole {
@@ -29,7 +25,7 @@ pub(super) fn check(parts: &Parts) -> Vec<Check> {
         if unwise.is_empty() {
             checks.push(Check::ok(
                 CONFIGURATION,
-                format!("all variables are right, for {}", word(config.environment)),
+                format!("all variables are valid, for {}", word(config.environment)),
             ));
         }
         checks.extend(unwise);
@@ -55,7 +51,7 @@ fn unwise(config: &Config) -> Vec<Check> {
     if secret.len() < 8 {
         warn(
             "SESSION_SECRET repeats a few characters",
-            "make one at random, by `openssl rand -base64 48`; it ends all sessions",
+            "generate one with `openssl rand -base64 48`; a new one ends all sessions",
         );
     }
     if config.stripe.webhook_secrets.iter().any(|secret| !secret.expose_secret().starts_with("whsec_")) {
@@ -68,7 +64,7 @@ fn unwise(config: &Config) -> Vec<Check> {
         return checks;
     }
     if !config.cookies.secure {
-        warn("COOKIE_SECURE is false in production", "leave it out, and serve over HTTPS");
+        warn("COOKIE_SECURE is false in production", "remove it and serve over HTTPS");
     }
     if config.app_base_url.scheme() != "https" {
         warn("APP_BASE_URL is not https", "serve the front end over HTTPS: links in mails carry tokens");
@@ -76,17 +72,17 @@ fn unwise(config: &Config) -> Vec<Check> {
     if config.rate_limits.is_none() {
         warn(
             "RATE_LIMIT is off in production",
-            "leave it out: passwords and licence keys can be guessed without it",
+            "remove it: without limits, passwords and licence keys can be guessed",
         );
     }
     match &config.mail.transport {
         MailTransport::Directory(_) => {
-            warn("mails are written to a folder, nobody gets them", "set SMTP_URL");
+            warn("mails are written to a folder and reach nobody", "set SMTP_URL");
         }
         MailTransport::Smtp(url) => {
             let url = url.expose_secret();
             if url.starts_with("smtp://") && url.contains('@') && !url.contains("tls=required") {
-                warn("SMTP_URL may send its password unencrypted", "take smtps://, or add ?tls=required");
+                warn("SMTP_URL may send its password unencrypted", "use smtps:// or add ?tls=required");
             }
         }
     }
@@ -94,8 +90,7 @@ fn unwise(config: &Config) -> Vec<Check> {
 }
 
 fn signing_keys(keys: &[SecretSlice<u8>]) -> Check {
-    const MAKE: &str =
-        "make one by `openssl rand -base64 32`; keep the old one behind it, so that its certificates hold";
+    const MAKE: &str = "generate one with `openssl rand -base64 32`; keep the old one after it so that its certificates stay valid";
     if let Err(error) = CertificateSigner::new(keys.to_vec()) {
         return Check::fault(SIGNING_KEY, error.to_string(), MAKE);
     }
@@ -109,11 +104,7 @@ fn signing_keys(keys: &[SecretSlice<u8>]) -> Check {
         return Check::warning(SIGNING_KEY, "LICENCE_SIGNING_KEY has a key that anyone can guess", MAKE);
     }
     if seeds.len() < keys.len() {
-        return Check::warning(
-            SIGNING_KEY,
-            "LICENCE_SIGNING_KEY has a key twice",
-            "leave one of the two out",
-        );
+        return Check::warning(SIGNING_KEY, "LICENCE_SIGNING_KEY has a key twice", "remove one of the two");
     }
     match keys.len() {
         1 => Check::ok(SIGNING_KEY, "one key, which signs"),

@@ -1,4 +1,4 @@
-//! The database: the server, its schema, and what keeps tenants apart in it.
+//! Checks the database: the server, its schema, and the isolation of tenants.
 
 use chrono::TimeDelta;
 use primetech_actors::clock::SharedClock;
@@ -37,7 +37,7 @@ fn unreachable(fault: &Fault) -> Check {
     Check::fault(
         DATABASE,
         fault.to_string(),
-        "see that PostgreSQL runs, that this machine may connect to it, and that DATABASE_URL has the right host, \
+        "check that PostgreSQL runs, that this machine may connect to it, and that DATABASE_URL has the correct host, \
          database, user and password",
     )
 }
@@ -55,7 +55,7 @@ async fn gather(
     checks.push(compare_clocks("database clock", theirs, ours, TimeDelta::zero()));
     let applied = owner.applied_migrations().await?;
     if applied.is_empty() {
-        checks.push(Check::fault(SCHEMA, "there is none yet", "run `primetech migrate`"));
+        checks.push(Check::fault(SCHEMA, "there is no schema yet", "run `primetech migrate`"));
         checks.push(Check::skipped(ISOLATION, "there is no schema"));
         return Ok(());
     }
@@ -77,7 +77,7 @@ async fn gather(
     if is_usable {
         checks.extend(backlog(url, clock).await?);
     } else {
-        checks.push(Check::skipped(BACKLOG, "the database cannot be worked on"));
+        checks.push(Check::skipped(BACKLOG, "the database cannot be used"));
     }
     Ok(())
 }
@@ -86,24 +86,24 @@ fn server(server: &Server, environment: Environment) -> Vec<Check> {
     let mut checks = Vec::new();
     if server.version_number < OLDEST_VERSION {
         let message = format!("PostgreSQL {} is too old", server.version);
-        checks.push(Check::fault(DATABASE, message, "take PostgreSQL 14 or newer"));
+        checks.push(Check::fault(DATABASE, message, "use PostgreSQL 14 or newer"));
     }
     if server.is_standby {
         checks.push(Check::fault(
             DATABASE,
-            "this server is a standby, and takes no writes",
-            "let DATABASE_URL lead to the primary",
+            "this server is a standby and accepts no writes",
+            "set DATABASE_URL to the primary",
         ));
     }
     if server.encoding != "UTF8" {
         let message = format!("its encoding is {}", server.encoding);
-        checks.push(Check::fault(DATABASE, message, "make the database anew WITH ENCODING 'UTF8'"));
+        checks.push(Check::fault(DATABASE, message, "create the database again WITH ENCODING 'UTF8'"));
     }
     if server.login_is_superuser && environment == Environment::Production {
         checks.push(Check::warning(
             DATABASE,
             format!("{} is a superuser", server.login_role),
-            "log in as a role that only owns the schema: whoever could run SQL would otherwise own the server",
+            "log in as a role that only owns the schema; a superuser controls the whole server",
         ));
     }
     if checks.is_empty() {
@@ -120,33 +120,30 @@ fn migrations(differences: &Differences, outgrown: Option<SchemaMismatch>) -> Ch
     let listed = |versions: &[i64]| versions.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
     let Differences { missing, unknown, changed, broken } = differences;
     if !broken.is_empty() {
-        let message = format!("migration {} was begun and not done", listed(broken));
+        let message = format!("migration {} was started and not finished", listed(broken));
         Check::fault(
             SCHEMA,
             message,
-            "undo what it left, delete its row in _sqlx_migrations, run `primetech migrate`",
+            "undo its changes, delete its row in _sqlx_migrations, run `primetech migrate`",
         )
     } else if !changed.is_empty() {
-        let message = format!("migration {} is not as this program has it", listed(changed));
-        Check::fault(
-            SCHEMA,
-            message,
-            "install the program that was released: its migrations are never changed",
-        )
+        let message = format!("migration {} differs from this program's", listed(changed));
+        Check::fault(SCHEMA, message, "install the released program: its migrations never change")
     } else if let Some(outgrown) = outgrown {
-        Check::fault(SCHEMA, outgrown.to_string(), "install the program that made it, or a newer one")
+        Check::fault(SCHEMA, outgrown.to_string(), "install the program that applied it, or a newer one")
     } else if !missing.is_empty() {
         let message = format!("migration {} is missing", listed(missing));
         Check::fault(SCHEMA, message, "run `primetech migrate`")
     } else if !unknown.is_empty() {
-        let message = format!("migration {} is newer than this program, which works on it", listed(unknown));
+        let message =
+            format!("migration {} is newer than this program, which is compatible with it", listed(unknown));
         Check::warning(
             SCHEMA,
             message,
-            "expected during a deploy and after a roll-back; otherwise install the program that made it",
+            "expected during a deploy and after a roll-back; otherwise install the program that applied it",
         )
     } else {
-        Check::ok(SCHEMA, format!("at version {}, as this program has it", schema::latest_version()))
+        Check::ok(SCHEMA, format!("at version {}, the same as this program's", schema::latest_version()))
     }
 }
 
@@ -176,7 +173,7 @@ fn isolation(isolation: &Isolation) -> Vec<Check> {
     if !isolation.owned.is_empty() {
         fault(
             format!("primetech_app owns {}, or can become their owner", isolation.owned.join(", ")),
-            "let the role that runs the migrations own the tables, and take its membership from primetech_app",
+            "make the role that runs the migrations the owner, and revoke its membership from primetech_app",
         );
     }
     if !isolation.unprotected.is_empty() {
@@ -206,21 +203,21 @@ async fn backlog(url: &SecretString, clock: &SharedClock) -> Result<Vec<Check>, 
         checks.push(Check::warning(
             BACKLOG,
             format!("{failed} provider events failed"),
-            "look at them by `primetech webhook list --status FAILED`, run them again by `primetech webhook retry`",
+            "list them with `primetech webhook list --status FAILED`, run them again with `primetech webhook retry`",
         ));
     }
     if messages.dead > 0 {
         checks.push(Check::warning(
             BACKLOG,
-            format!("{} messages were given up", messages.dead),
-            "see why in outbox_messages.last_error, mostly a mail server that refused them",
+            format!("{} messages could not be delivered", messages.dead),
+            "see outbox_messages.last_error for the reason, usually a refusal by the mail server",
         ));
     }
     if messages.due_since.is_some_and(|since| now - since > LONG_DUE) {
         checks.push(Check::warning(
             BACKLOG,
             format!("{} messages have been due for more than five minutes", messages.due),
-            "see that a process serves: it delivers them",
+            "check that a process serves: it delivers them",
         ));
     }
     if checks.is_empty() {

@@ -1,8 +1,7 @@
-//! `primetech doctor`: looks at everything that serving needs, and tells what to do about each fault.
+//! `primetech doctor`: checks everything that serving needs, and advises on each fault.
 //!
-//! Each part is looked at by itself, at the same time as the others and for a bounded time, so that one fault hides no
-//! other. It changes nothing that lasts: an object under `doctor/` in the store, and a file in the mail folder, are
-//! removed again.
+//! All parts are checked at the same time, each for a bounded time, so one fault hides no other. It leaves nothing
+//! behind: it removes its object under `doctor/` in the store and its file in the mail folder.
 
 mod check;
 mod configuration;
@@ -36,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  primetech doctor\n  primetech doctor --json | jq '.checks[] | select(.status == \"FAULT\")'\n\n\
-                        Takes the same variables as `primetech serve`. Exit code 1 where there is a fault; warnings do not count."
+                        Reads the same variables as `primetech serve`. Exit code 1 if there is a fault; warnings do not count."
 )]
 pub(super) struct Arguments {
     /// Write one JSON document, for scripts
@@ -75,7 +74,7 @@ async fn examine() -> Result<Reply, Failure> {
 
 /// Looks at what is outside of this process, all at the same time.
 async fn outside(parts: Parts, clock: &SharedClock) -> Vec<Check> {
-    const UNSET: &str = "its variables are not right";
+    const UNSET: &str = "its variables are not valid";
     let environment = parts.environment;
     let clock = || clock.clone();
     type Work = Pin<Box<dyn Future<Output = Vec<Check>>>>;
@@ -114,7 +113,7 @@ async fn outside(parts: Parts, clock: &SharedClock) -> Vec<Check> {
             services::REDIS,
             match parts.redis_url {
                 Some(url) => Box::pin(services::redis(url)),
-                None => skipped(services::REDIS, "REDIS_URL is not set: each process counts for itself"),
+                None => skipped(services::REDIS, "REDIS_URL is not set: each process counts on its own"),
             },
         ),
     ];
@@ -124,7 +123,7 @@ async fn outside(parts: Parts, clock: &SharedClock) -> Vec<Check> {
             vec![Check::fault(
                 name,
                 message,
-                "see that its address is right and that no firewall drops the connection",
+                "check that its address is correct and that no firewall drops the connection",
             )]
         })
     });

@@ -1,4 +1,4 @@
-//! Mail, and the counters that processes share.
+//! Checks mail, and the counters that processes share.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -12,31 +12,31 @@ pub(super) const REDIS: &str = "redis";
 pub(super) async fn mail(config: MailConfig) -> Vec<Check> {
     let transport = &config.transport;
     vec![match (mail::probe(transport).await, transport) {
-        (Ok(()), MailTransport::Smtp(_)) => Check::ok(MAIL, "the mail server takes mails"),
+        (Ok(()), MailTransport::Smtp(_)) => Check::ok(MAIL, "the mail server accepts mails"),
         (Ok(()), MailTransport::Directory(path)) => {
             Check::ok(MAIL, format!("mails are written to {}", path.display()))
         }
         (Err(error), MailTransport::Smtp(_)) => Check::fault(
             MAIL,
             error.to_string(),
-            "see that SMTP_URL has the right scheme (smtps:// for TLS from the start), host, port, user and password; \
-             mails wait meanwhile",
+            "check that SMTP_URL has the correct scheme (smtps:// for TLS from the start), host, port, user and password; \
+             mails wait until then",
         ),
         (Err(error), MailTransport::Directory(_)) => {
-            Check::fault(MAIL, error.to_string(), "let MAIL_DIR be a folder that this user may write to")
+            Check::fault(MAIL, error.to_string(), "set MAIL_DIR to a folder that this user may write to")
         }
     }]
 }
 
 pub(super) async fn redis(url: SecretString) -> Vec<Check> {
     vec![match ask_redis(&url).await {
-        Ok(()) => Check::ok(REDIS, "it answers, and runs scripts"),
+        Ok(()) => Check::ok(REDIS, "it answers and runs scripts"),
         // What the library says may quote the URL: its kind of error does not.
         Err(error) => Check::fault(
             REDIS,
             format!("it cannot be used: {}", error.category()),
-            "see that it runs, and that REDIS_URL has the right host, port, user and password; each \
-             process keeps limits of its own meanwhile",
+            "check that it runs and that REDIS_URL has the correct host, port, user and password; \
+             until then each process counts on its own",
         ),
     }]
 }

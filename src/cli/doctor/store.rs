@@ -1,4 +1,4 @@
-//! The object store: there, usable, and private.
+//! Checks that the object store is reachable, usable and private.
 
 use chrono::TimeDelta;
 use primetech_actors::clock::SharedClock;
@@ -20,7 +20,7 @@ pub(super) async fn check(config: StorageConfig, clock: SharedClock) -> Vec<Chec
     let key = format!("doctor/{}", random::opaque_id().simple());
     if let Err(error) = storage.write_probe(&key, CONTENT).await {
         let advice =
-            "let the key's policy allow s3:PutObject, s3:GetObject and s3:DeleteObject in the bucket";
+            "make the key's policy allow s3:PutObject, s3:GetObject and s3:DeleteObject in the bucket";
         return vec![Check::fault(STORE, format!("nothing can be written to the bucket: {error}"), advice)];
     }
     let mut checks = read(&storage, &key, &clock).await;
@@ -28,12 +28,12 @@ pub(super) async fn check(config: StorageConfig, clock: SharedClock) -> Vec<Chec
         checks.push(Check::fault(
             STORE,
             format!("{key} cannot be removed: {error}"),
-            "let the key's policy allow s3:DeleteObject; remove the object by hand",
+            "make the key's policy allow s3:DeleteObject; remove the object by hand",
         ));
     }
     if checks.iter().all(|check| check.name != STORE) {
         let message =
-            format!("the bucket {} takes, gives and removes objects, and is private", storage.bucket());
+            format!("the bucket {} stores, returns and removes objects, and is private", storage.bucket());
         checks.insert(0, Check::ok(STORE, message));
     }
     checks
@@ -43,16 +43,16 @@ fn no_bucket(error: &ProbeError, config: &StorageConfig) -> Check {
     let bucket = &config.bucket;
     let advice = match error.status {
         None => {
-            "see that S3_ENDPOINT (or Amazon's, in AWS_REGION) can be reached from this machine".to_owned()
+            "check that S3_ENDPOINT (or Amazon's, in AWS_REGION) can be reached from this machine".to_owned()
         }
-        Some(404) => format!("make the bucket {bucket}, without public access, or correct S3_BUCKET_PRIVATE"),
+        Some(404) => format!("create the bucket {bucket} without public access, or correct S3_BUCKET_PRIVATE"),
         Some(301) => "the bucket is in another region: correct AWS_REGION".to_owned(),
         Some(401 | 403) => {
-            "see that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together, that their policy allows \
-             s3:ListBucket, and that this machine's clock is right"
+            "check that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together, that their policy allows \
+             s3:ListBucket, and that this machine's clock is correct"
                 .to_owned()
         }
-        Some(_) => "see the store's own log".to_owned(),
+        Some(_) => "see the store's log".to_owned(),
     };
     Check::fault(STORE, format!("the bucket {bucket} cannot be used: {error}"), advice)
 }
@@ -62,7 +62,7 @@ async fn read(storage: &Storage, key: &str, clock: &SharedClock) -> Vec<Check> {
     let signed = match storage.sign_probe(key).await {
         Ok(signed) => signed,
         Err(error) => {
-            let advice = "see that the store's address and keys are right";
+            let advice = "check that the store's address and keys are correct";
             return vec![Check::fault(STORE, format!("no address can be signed: {error}"), advice)];
         }
     };
@@ -72,13 +72,13 @@ async fn read(storage: &Storage, key: &str, clock: &SharedClock) -> Vec<Check> {
         Ok(answer) => checks.push(Check::fault(
             STORE,
             format!("a signed address does not read the object: status {}", answer.status),
-            "let the key's policy allow s3:GetObject, and see that nothing before the store changes the host or path: \
-             what is signed is the host of S3_PUBLIC_ENDPOINT, or of S3_ENDPOINT where that is not set",
+            "make the key's policy allow s3:GetObject, and check that nothing before the store changes the host or path: \
+             the signature covers the host of S3_PUBLIC_ENDPOINT, or of S3_ENDPOINT if that is not set",
         )),
         Err(reason) => checks.push(Check::fault(
             STORE,
             format!("a signed address cannot be reached: {reason}"),
-            "S3_ENDPOINT, or S3_PUBLIC_ENDPOINT where it is set, must be an address that customers can reach",
+            "S3_ENDPOINT, or S3_PUBLIC_ENDPOINT if it is set, must be an address that customers can reach",
         )),
     }
     let unsigned = signed.split('?').next().unwrap_or(&signed);
@@ -88,7 +88,7 @@ async fn read(storage: &Storage, key: &str, clock: &SharedClock) -> Vec<Check> {
             checks.push(Check::fault(
                 STORE,
                 "an object can be read without a signature",
-                "block all public access to the bucket: whoever knows an address has the files",
+                "block all public access to the bucket: anyone who knows an address can read the files",
             ));
         }
         if let Some(date) = answer.date {

@@ -1,4 +1,4 @@
-//! Stripe: reached, and with a key that may do what checkout does.
+//! Checks that Stripe is reachable and the key may do what checkout does.
 
 use chrono::TimeDelta;
 use primetech_actors::clock::SharedClock;
@@ -27,8 +27,7 @@ pub(super) async fn check(config: StripeConfig, environment: Environment, clock:
     let answer = match http::get(&format!("{base}/v1/checkout/sessions?limit=1"), Some(&secret_key)).await {
         Ok(answer) => answer,
         Err(reason) => {
-            let advice =
-                "see that this machine may reach api.stripe.com by HTTPS; checkout answers 502 until it can";
+            let advice = "check that this machine can reach api.stripe.com by HTTPS; checkout answers 502 until it can";
             return vec![Check::fault(STRIPE, format!("it cannot be reached: {reason}"), advice)];
         }
     };
@@ -64,13 +63,13 @@ fn verdict(status: u16, mode: Mode, environment: Environment) -> Check {
     match (status, mode) {
         (200..300, Mode::Test) if environment == Environment::Production => Check::warning(
             STRIPE,
-            "the key is one for test mode, in production: nobody's money is taken",
-            "take the live key, and the signing secret of the live webhook endpoint",
+            "the key is for test mode, in production: no money is taken",
+            "use the live key and the signing secret of the live webhook endpoint",
         ),
         (200..300, Mode::Live) if environment != Environment::Production => Check::warning(
             STRIPE,
-            format!("the key is a live one, in {named}: real money is taken"),
-            "take the test key",
+            format!("the key is for live mode, in {named}: real money is taken"),
+            "use the test key",
         ),
         (200..300, Mode::Live) => Check::ok(STRIPE, "the key is valid, in live mode"),
         (200..300, Mode::Test) => Check::ok(STRIPE, "the key is valid, in test mode"),

@@ -1,8 +1,9 @@
 //! Invoices and receipts as PDF files, made in process.
 //!
-//! Owns how a document looks. Whoever stores documents calls a [`Printer`]; nothing here knows of tenants' rows, HTTP
-//! or the store. Printing takes some milliseconds of processor time (the first time with a folder's fonts, seconds),
-//! so it is called where blocking is allowed. Invariant: the same data, paper and fonts give the same bytes.
+//! Owns the look of a document. The code that stores documents calls a [`Printer`]; nothing here knows of tenants'
+//! rows, HTTP or the store. Printing takes some milliseconds of processor time (seconds for the first use of a
+//! folder's fonts), so call it where blocking is allowed. Invariant: the same data, paper and fonts give the same
+//! bytes.
 
 mod contents;
 mod draw;

@@ -1,7 +1,7 @@
 //! The private object store, over the S3 protocol. Objects are reached by signed URLs only.
 //!
-//! Owns the client and how long it is waited for. Invariant: whoever answers a request is told within seconds that the
-//! store is away, and the requests right after it at once; what moves large files may take its time.
+//! Owns the client and its timeouts. Invariant: a request learns within seconds that the store is unreachable, and
+//! the requests right after it learn it at once; a transfer of a large file has no such limit.
 
 mod presign;
 mod probe;

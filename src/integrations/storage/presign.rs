@@ -1,4 +1,4 @@
-//! URLs that carry their own permission: for one object and one method, for some minutes.
+//! Signed URLs: for one object and one method, valid for some minutes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

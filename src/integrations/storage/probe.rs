@@ -1,4 +1,4 @@
-//! Asking the store whether it does what the product needs of it. Only `doctor` does.
+//! Checks whether the store does what the product needs of it. Only `doctor` calls it.
 
 use std::fmt;
 use std::time::Duration;

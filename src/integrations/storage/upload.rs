@@ -1,4 +1,4 @@
-//! Large files: carried to the store in parts, so that memory stays flat whatever their size.
+//! Uploads large files in parts, so memory use does not depend on their size.
 
 use std::io;
 use std::pin::pin;
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::{Storage, StorageError};
 
-/// S3 takes 10 000 parts at the most, so files of up to 160 GB; and none but the last under 5 MiB.
+/// S3 takes at most 10 000 parts, so files of up to 160 GB; and none but the last under 5 MiB.
 const PART_BYTES: u64 = 16 * 1024 * 1024;
 /// Parts on their way at a time. With the one being read, this bounds the memory.
 const PARTS_AT_ONCE: usize = 3;

@@ -1,4 +1,4 @@
-//! What can go wrong with Stripe, told apart by what the caller can do about it. No secret is ever in these.
+//! The failures of Stripe, told apart by what the caller can do about them. They contain no secret.
 
 /// Why a [`super::PaymentProvider`] cannot be made.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! The events that Stripe still has, read as they are: what a webhook would have brought.
+//! Lists the events that Stripe still has, in the form that a webhook would bring.
 
 use std::ops::RangeInclusive;
 

@@ -1,6 +1,6 @@
-//! The product's way to Stripe: Checkout Sessions over a pooled connection, and the check of a webhook's signature.
-//! Checkout and its reconciler call [`PaymentProvider`]; the webhook route calls [`signature::verify`].
-//! Invariant: a request that may be sent twice carries an idempotency key, so that Stripe does it once.
+//! The client of Stripe: Checkout Sessions over pooled connections, and the verification of a webhook's signature.
+//! Checkout and its reconciler call [`PaymentProvider`]; the webhook route calls [`signature::verify`]. Invariant: a
+//! request that may be sent twice has an idempotency key, so Stripe runs it once.
 
 mod error;
 mod events;

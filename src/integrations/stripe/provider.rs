@@ -1,4 +1,4 @@
-//! Checkout Sessions at Stripe, in the product's own words.
+//! Checkout Sessions at Stripe, in the product's own types.
 
 use std::collections::HashMap;
 use std::fmt;

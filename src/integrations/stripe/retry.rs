@@ -1,5 +1,5 @@
-//! Tries a request again where Stripe's answer, or its silence, says that this can help, within a deadline.
-//! Every POST that comes through here carries an idempotency key.
+//! Repeats a request within a deadline if Stripe's answer, or its silence, shows that this can help. Every POST has
+//! an idempotency key.
 
 use std::time::Duration;
 

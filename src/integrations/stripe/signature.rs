@@ -1,7 +1,7 @@
-//! Checks that a webhook comes from Stripe and is fresh. Pure: the time and the secrets are passed in.
+//! Verifies that a webhook comes from Stripe and is fresh. Pure: the time and the secrets are arguments.
 //!
-//! Source of the rules: Stripe, "Verify webhook signatures manually". The header is
-//! `t=<unix seconds>,v1=<hex>[,v1=<hex>…]`, each `v1` an HMAC-SHA256 of `<t>.<payload>`; other schemes are ignored.
+//! Source of the rules: Stripe, "Verify webhook signatures manually". The header is `t=<unix
+//! seconds>,v1=<hex>[,v1=<hex>…]`, each `v1` an HMAC-SHA256 of `<t>.<payload>`; other schemes are ignored.
 
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};

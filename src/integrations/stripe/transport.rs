@@ -1,5 +1,5 @@
-//! Sends async-stripe's requests over kept-alive connections. The library's own client opens a new connection, with a
-//! new TLS handshake, for each request. Redirects are not followed; one call here is one HTTP request.
+//! Sends async-stripe's requests over persistent connections. The library's own client opens a new connection, with a
+//! TLS handshake, for each request. Redirects are not followed; one call here is one HTTP request.
 
 use std::fmt::Display;
 use std::time::Duration;

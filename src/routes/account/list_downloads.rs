@@ -17,9 +17,9 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("List what the user may download")
+    Doc::new("List the user's downloads")
         .about(
-            "One entry for each purchase that was not given back and each published release of its product.",
+            "One entry for each published release of each product that the user bought and was not refunded.",
         )
         .paged()
         .answers::<PageOf<DownloadView>>(200, "A page of downloads.")

@@ -1,4 +1,4 @@
-//! A customer's own: what was bought, to be downloaded.
+//! A customer's downloads.
 
 pub mod list_downloads;
 pub mod sign_download;

@@ -23,10 +23,10 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("Get a URL to download a release with")
-        .about("The URL is good for 10 minutes, for whoever has it.")
+    Doc::new("Get a URL to download a release")
+        .about("The URL is valid for 10 minutes. Anyone who has it can download the file.")
         .path("releaseId", "The release.", schemas::uuid())
-        .answers::<SignedDownload>(200, "The URL, and what its file must be.")
+        .answers::<SignedDownload>(200, "The URL, and the size and hash of the file.")
         .refuses(&[Code::NOT_FOUND, Code::ENTITLEMENT_REQUIRED, Code::STORAGE_UNAVAILABLE])
 }
 
@@ -38,7 +38,7 @@ struct SignedDownload {
     expires_at: DateTime<Utc>,
     #[schema(example = "editor-pro-2.1.0.zip")]
     file_name: String,
-    /// Of the file, in lower-case hexadecimal.
+    /// The hash of the file, in lower-case hexadecimal.
     #[schema(
         example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         pattern = "^[0-9a-f]{64}$"

@@ -1,9 +1,9 @@
-//! How many logins of one account may fail.
+//! The limit on failed logins of one account.
 //!
-//! An account is an e-mail address of a tenant, whether anyone has registered it or not, so that a refusal does not
-//! tell. Only failures count, and they are counted when they have failed: any number of right passwords may come at
-//! once. A verdict is given out only while failures are left, at the end as at the beginning. So of any number of
-//! guesses made at the same time no more are answered than of guesses made one after the other.
+//! An account is an e-mail address of a tenant, registered or not, so a refusal does not reveal whether it exists.
+//! Only failures count, when they have failed, so any number of correct passwords may come at once. A result is
+//! returned only while failures are left, both before and after the check. So any number of simultaneous guesses gets
+//! no more results than the same guesses one after the other.
 
 use primetech_actors::tenancy::Tenant;
 

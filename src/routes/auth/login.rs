@@ -23,8 +23,9 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("Sign in")
-        .about("An unknown address is answered as a wrong password is, and as slowly. After some failures every login \
-             to the account is refused for a while, the right one too. The session that the request came with ends.")
+        .about("An unknown address gets the same answer as a wrong password, in the same time. After several \
+             failures the account refuses every login for a while, even with the right password. Ends the session \
+             that the request came with.")
         .body::<LoginBody>()
         .answers::<UserAnswer>(200, "The user, signed in.")
         .with_cookie()

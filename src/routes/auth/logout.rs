@@ -20,7 +20,7 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("Sign out")
-        .about("The session is revoked and the cookie cleared. Without a session the answer is the same.")
+        .about("Revokes the session and clears the cookie. The answer is the same without a session.")
         .answers_nothing(204, "Signed out.")
         .with_cookie()
 }

@@ -18,7 +18,7 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("Who is signed in, and where").answers::<MeAnswer>(200, "The user and the shop.")
+    Doc::new("Get the signed-in user").answers::<MeAnswer>(200, "The user and the shop.")
 }
 
 #[derive(Serialize, ToSchema)]

@@ -20,10 +20,10 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("Open an account, and sign in")
+    Doc::new("Create an account and sign in")
         .about(
-            "The address is folded to lower case and unique in the shop. A mail to verify it is sent. The \
-             session that the request came with ends.",
+            "The address is folded to lower case and unique in the shop. Sends a verification mail. Ends the \
+             session that the request came with.",
         )
         .body::<RegisterBody>()
         .answers::<UserAnswer>(201, "The new user, signed in.")

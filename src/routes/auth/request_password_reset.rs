@@ -1,4 +1,4 @@
-//! `POST /api/auth/request-password-reset`: the same answer whether or not there is such a user.
+//! `POST /api/auth/request-password-reset`: the same answer whether or not the user exists.
 
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
@@ -19,10 +19,10 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("Ask for a link to set a new password")
-        .about("The answer does not tell whether there is such a user.")
+    Doc::new("Request a password reset link")
+        .about("The answer does not reveal whether the user exists.")
         .body::<RequestPasswordResetBody>()
-        .answers::<RequestedAnswer>(202, "If there is such a user, a mail is on its way.")
+        .answers::<RequestedAnswer>(202, "If the user exists, a mail with the link is sent.")
 }
 
 /// Says nothing.

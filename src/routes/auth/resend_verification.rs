@@ -1,4 +1,4 @@
-//! `POST /v1/auth/resend-verification`: the same answer whether or not there is such a user.
+//! `POST /v1/auth/resend-verification`: the same answer whether or not the user exists.
 
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
@@ -20,10 +20,13 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("Ask for another mail to confirm an address")
-        .about("The answer does not tell whether there is such a user, or whether the address is confirmed already.")
+    Doc::new("Send the verification mail again")
+        .about("The answer does not reveal whether the user exists or whether the address is verified.")
         .body::<ResendVerificationBody>()
-        .answers::<RequestedAnswer>(202, "If there is such a user and its address is not confirmed, a mail is on its way.")
+        .answers::<RequestedAnswer>(
+            202,
+            "If the user exists and the address is not verified, a mail is sent.",
+        )
 }
 
 /// What is sent.

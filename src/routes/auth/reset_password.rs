@@ -22,7 +22,7 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("Set a new password")
-        .about("Ends every session of the user, clears its failed logins and confirms the address. The token is the one of the mailed link: it works once, for an hour, until a newer one is mailed.")
+        .about("Takes the token of the mailed link. A token works once, within an hour; a newer mail replaces it. Ends every session of the user, clears the failed logins and verifies the address.")
         .body::<ResetPasswordBody>()
         .answers_nothing(204, "The password is set.")
         .refuses(&[Code::INVALID_TOKEN])

@@ -20,9 +20,9 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("Verify an e-mail address")
-        .about("The token is the one of the mailed link. It works once, for 24 hours, until a newer one is mailed.")
+        .about("Takes the token of the mailed link. A token works once, within 24 hours; a newer mail replaces it.")
         .body::<VerifyEmailBody>()
-        .answers::<UserAnswer>(200, "The user, verified.")
+        .answers::<UserAnswer>(200, "The verified user.")
         .refuses(&[Code::INVALID_TOKEN])
 }
 

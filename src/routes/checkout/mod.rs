@@ -1,3 +1,3 @@
-//! Checkout: an order with its invoice, and the provider's page to pay it on.
+//! Checkout: an order with its invoice, and the provider's payment page.
 
 pub mod start;

@@ -1,4 +1,4 @@
-//! `POST /api/checkout/start` (Policy B): the order and its invoice are written first, then the provider is asked.
+//! `POST /api/checkout/start` (Policy B): writes the order and its invoice, then asks the provider.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,19 +48,20 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("Order, and get the page to pay on")
+    Doc::new("Place an order and get its payment page")
         .about(
-            "The order and its invoice are written before the payment provider is asked, at the catalogue's prices. \
-             `successUrl` and `cancelUrl` lead to the shop's own hosts, its front end, or a site that the shop allows; \
-             they are passed on as they are written, and `{CHECKOUT_SESSION_ID}` in them stands for the session's id. \
-             A total is 0, or lies within the limits of its currency (`GET /v1/currencies`); otherwise `items` is at fault. \
-             After 502 the order stays `PENDING`, and the same Idempotency-Key tries the provider again on it. A known \
-             key decides before catalogue and allowed sites, which may have changed since. `CONFLICT`: the order of the \
-             key is paid already, and there is no page to pay it on.",
+            "Writes the order and its invoice at the catalogue's prices, then asks the payment provider for a page. \
+             `successUrl` and `cancelUrl` must lead to the shop's own hosts, its front end, or a site that the shop \
+             allows. They are sent to the provider unchanged; `{CHECKOUT_SESSION_ID}` in them stands for the session's \
+             id. A total must be 0 or within the limits of its currency (`GET /v1/currencies`); otherwise the fault is \
+             in `items`. After a 502 the order stays `PENDING`; repeat the request with the same Idempotency-Key to ask \
+             the provider again for the same order. A known key decides before the catalogue and the allowed sites, \
+             which may have changed since. `CONFLICT`: the order of the key is paid already, so there is no page to pay \
+             it on.",
         )
         .idempotent()
         .body::<StartBody>()
-        .answers::<Answer>(201, "Go on at `checkout.url`.")
+        .answers::<Answer>(201, "The order. Send the customer to `checkout.url` to pay.")
         .refuses(&[
             Code::PRODUCT_NOT_FOUND,
             Code::PAYMENT_PROVIDER_ERROR,
@@ -112,7 +113,7 @@ struct Wanted {
     request_id: Rc<str>,
 }
 
-const RETURN_FORBIDDEN: &str = "must lead to the shop itself, its front end, or a site that it allows";
+const RETURN_FORBIDDEN: &str = "must lead to the shop, its front end, or a site that the shop allows";
 
 async fn handle(
     state: web::Data<State>,
@@ -174,7 +175,7 @@ async fn handle(
 fn refuse_repeated(input: &mut Input, items: Option<&Vec<(String, u32)>>) {
     for (at, (sku, _)) in items.into_iter().flatten().enumerate() {
         if items.is_some_and(|items| items[..at].iter().any(|(earlier, _)| earlier == sku)) {
-            input.fault(&format!("items[{at}].sku"), "comes twice: put the quantities together");
+            input.fault(&format!("items[{at}].sku"), "appears more than once; add up the quantities");
         }
     }
 }
@@ -381,7 +382,7 @@ async fn refuse(
         }
         PlaceOrderError::ReturnForbidden => ApiError::new(Code::VALIDATION_ERROR),
         PlaceOrderError::MixedCurrencies => {
-            ApiError::new(Code::VALIDATION_ERROR).field("items", "must all be of one currency")
+            ApiError::new(Code::VALIDATION_ERROR).field("items", "must all have the same currency")
         }
         PlaceOrderError::NotChargeable(faults) => {
             faults.iter().fold(ApiError::new(Code::VALIDATION_ERROR), |error, fault| {

@@ -16,11 +16,10 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("List the currencies that can be charged")
+    Doc::new("List the currencies")
         .about(
-            "How amounts of each currency are counted, and which can be charged. All amounts are in the minor unit as \
-             Stripe counts it: MGA has no decimals, and ISK and UGX have two that are always 00. The list is complete: \
-             there is one page.",
+            "The decimals of each currency and the amounts that can be charged. All amounts are in the minor unit as \
+             Stripe counts it: MGA has no decimals, and ISK and UGX have two that are always 00. The list has one page.",
         )
         .answers::<PageOf<CurrencyView>>(200, "All currencies, by code.")
 }
@@ -31,16 +30,16 @@ fn doc() -> Doc {
 pub struct CurrencyView {
     #[schema(schema_with = code_schema)]
     pub currency: &'static str,
-    /// How many of an amount's digits stand behind the point: 0, 2 or 3.
+    /// The number of decimals of an amount: 0, 2 or 3.
     #[schema(example = 2, maximum = 3)]
     pub decimals: u8,
-    /// Every amount is a multiple of this: 1, 10 or 100.
+    /// Every amount must be a multiple of this: 1, 10 or 100.
     #[schema(example = 1, minimum = 1)]
     pub step: i64,
-    /// The least total that can be charged, but for 0, which needs no payment.
+    /// The smallest total that can be charged. A total of 0 needs no payment.
     #[schema(example = 50, minimum = 1)]
     pub minimum: i64,
-    /// The largest total that can be charged, and the largest price.
+    /// The largest total, and the largest price.
     #[schema(example = 99_999_999)]
     pub maximum: i64,
 }

@@ -1,4 +1,4 @@
-//! `GET /docs/{file}`: the scripts and styles of the page, which are part of the program.
+//! `GET /docs/{file}`: the scripts and styles of the page, compiled into the program.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ pub(super) const FOLDER: &str = "/docs/";
 
 pub fn endpoint() -> Endpoint {
     Endpoint::get("/docs/{file}", handle).documented(|| {
-        Doc::new("A file of that page")
-            .path("file", "Its name.", json!({"type": "string", "example": "swagger-ui.css"}))
+        Doc::new("Get a file of the documentation page")
+            .path("file", "The file name.", json!({"type": "string", "example": "swagger-ui.css"}))
             .answers_raw(200, "The file.", "*/*", json!({"type": "string"}))
             .refuses(&[Code::NOT_FOUND])
     })

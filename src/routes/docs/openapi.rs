@@ -10,7 +10,7 @@ use crate::routes::Endpoint;
 
 pub fn endpoint() -> Endpoint {
     Endpoint::get("/openapi.json", handle).documented(|| {
-        Doc::new("This document").answers_raw(
+        Doc::new("Get this document").answers_raw(
             200,
             "OpenAPI 3.1.",
             "application/json",

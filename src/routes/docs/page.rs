@@ -16,7 +16,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 
 pub fn endpoint() -> Endpoint {
     Endpoint::get("/docs", handle).documented(|| {
-        Doc::new("A page to read this document").answers_raw(
+        Doc::new("Read this document as a page").answers_raw(
             200,
             "The page.",
             "text/html",

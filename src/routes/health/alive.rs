@@ -1,4 +1,4 @@
-//! `GET /health`: the process answers. Says nothing of what it depends on.
+//! `GET /health`: the process answers. Does not check what it depends on.
 
 use actix_web::HttpResponse;
 use primetech_http::layers::permission::Anyone;
@@ -19,7 +19,7 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("Whether the process answers").answers::<Status>(200, "It does.")
+    Doc::new("Check whether the process answers").answers::<Status>(200, "Alive.")
 }
 
 async fn handle(_: Anyone) -> HttpResponse {

@@ -1,4 +1,4 @@
-//! `GET /metrics`: Prometheus text. For the operator's network: a proxy does not pass it on.
+//! `GET /metrics`: Prometheus text. For the operator's network: the proxy does not forward it.
 
 use actix_web::{HttpResponse, web};
 use primetech_http::layers::permission::Anyone;
@@ -13,7 +13,7 @@ const MEDIA_TYPE: &str = "text/plain; version=0.0.4";
 
 pub fn endpoint() -> Endpoint {
     Endpoint::get("/metrics", handle).documented(|| {
-        Doc::new("The figures of the process").answers_raw(
+        Doc::new("Get the metrics of the process").answers_raw(
             200,
             "Prometheus text.",
             MEDIA_TYPE,

@@ -1,4 +1,4 @@
-//! Whether the process is alive, and whether it should be sent requests.
+//! Whether the process is alive, and whether it should get requests.
 
 pub mod alive;
 pub mod metrics;

@@ -1,4 +1,4 @@
-//! Whether this process should be sent requests.
+//! Whether this process should get requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

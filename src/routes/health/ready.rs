@@ -1,4 +1,5 @@
-//! `GET /ready`: the database and the actors can serve requests, and the process is not shutting down. Otherwise 503.
+//! `GET /ready`: 200 if the database and the actors can serve requests and the process is not shutting down, else
+//! 503.
 
 use actix_web::{HttpResponse, web};
 use primetech_http::layers::permission::Anyone;
@@ -14,9 +15,9 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("Whether the process can serve requests")
-        .about("503 while the database or the actors cannot, and while shutting down.")
-        .answers::<Status>(200, "It can.")
+    Doc::new("Check whether the process can serve requests")
+        .about("503 if the database or the actors are unavailable, and during a shutdown.")
+        .answers::<Status>(200, "Ready.")
         .refuses(&[Code::DATABASE_UNAVAILABLE, Code::OVERLOADED])
 }
 

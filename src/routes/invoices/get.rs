@@ -20,7 +20,7 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("Get an invoice")
-        .path("invNumber", "Its number.", schemas::invoice_number())
+        .path("invNumber", "The invoice number.", schemas::invoice_number())
         .answers::<InvoiceAnswer>(200, "The invoice.")
         .refuses(&[Code::NOT_FOUND])
 }

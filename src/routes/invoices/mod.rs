@@ -1,4 +1,4 @@
-//! Invoices: a user's own, or for an admin the tenant's.
+//! Invoices: a user's own; for an administrator all of the tenant.
 
 pub mod get;
 pub mod pdf;

@@ -16,7 +16,11 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    pdf::doc("Get a URL to an invoice's PDF").path("invNumber", "Its number.", schemas::invoice_number())
+    pdf::doc("Get a URL to an invoice's PDF").path(
+        "invNumber",
+        "The invoice number.",
+        schemas::invoice_number(),
+    )
 }
 
 async fn handle(

@@ -23,12 +23,12 @@ pub fn endpoint() -> Endpoint {
 fn doc() -> Doc {
     Doc::new("Activate a licence on a device")
         .about(
-            "A licence is active on one device at the most. The certificate lets the device check itself offline, \
-             against the keys at `/.well-known/licence-keys.json`.",
+            "A licence is active on one device at most. With the certificate the device can verify its licence \
+             offline, against the keys at `/.well-known/licence-keys.json`.",
         )
         .body::<ActivateBody>()
         .answers::<Activated>(201, "The device is now the active one.")
-        .answers::<Activated>(200, "It was already, by the same activation: `created` is false.")
+        .answers::<Activated>(200, "The device was already the active one: `created` is false.")
         .refuses(&[
             Code::LICENCE_NOT_FOUND,
             Code::LICENCE_MAX_ACTIVATIONS,

@@ -1,4 +1,4 @@
-//! `POST /api/licences/deactivate`: by the device, or by the licence's owner or an admin.
+//! `POST /api/licences/deactivate`: by the device, the licence's owner or an administrator.
 
 use actix_web::{HttpResponse, web};
 use primetech_actors::ask::ask;
@@ -23,9 +23,9 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("Free a licence for another device")
-        .about("By the active device, named by its fingerprint; or without one by the licence's owner or an administrator.")
+        .about("The active device sends its fingerprint. Without a fingerprint, the call needs the session of the licence's owner or of an administrator.")
         .body::<DeactivateBody>()
-        .answers::<LicenceAnswer>(200, "The licence, active nowhere.")
+        .answers::<LicenceAnswer>(200, "The licence, without an active device.")
         .refuses(&[Code::LICENCE_NOT_FOUND, Code::LICENCE_NOT_ACTIVE_HERE, Code::AUTH_REQUIRED])
 }
 

@@ -20,7 +20,7 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("Get a licence")
-        .path("licKey", "Its key.", schemas::licence_key())
+        .path("licKey", "The licence key.", schemas::licence_key())
         .answers::<LicenceAnswer>(200, "The licence.")
         .refuses(&[Code::LICENCE_NOT_FOUND])
 }

@@ -1,9 +1,9 @@
-//! Watches for licence keys being guessed.
+//! Detects attempts to guess licence keys.
 //!
-//! A key is one of 36^12, so guessing finds none; that someone tries is worth knowing all the same. Each answer that no
-//! such licence exists is counted, and whoever gets more of them than mistyping explains raises the alarm: a figure
-//! that Prometheus has a rule for, and a line in the log. Neither tells the key, which may be a neighbour's real one.
-//! Nothing is refused here: that is the rate limit's.
+//! A key is one of 36^12, so guessing finds none; an attempt is still worth an alarm. This counts each answer that a
+//! licence does not exist. A client that gets more of them than mistyping explains raises the alarm: a metric with a
+//! Prometheus rule, and a log line. Neither contains the key, which may be another tenant's real one. Nothing is
+//! refused here; rate limits do that.
 
 use actix_web::web;
 use primetech_actors::tenancy::Tenant;

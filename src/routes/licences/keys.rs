@@ -1,4 +1,4 @@
-//! `GET /.well-known/licence-keys.json`: the JWK set that a tenant's certificates are checked with.
+//! `GET /.well-known/licence-keys.json`: the JWK set that verifies a tenant's certificates.
 
 use actix_web::{HttpResponse, web};
 use primetech_actors::licence::JwkSet;
@@ -14,7 +14,7 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("The keys to check certificates with").answers::<JwkSet>(200, "The shop's JWK set (RFC 7517).")
+    Doc::new("Get the keys that verify certificates").answers::<JwkSet>(200, "The shop's JWK set (RFC 7517).")
 }
 
 async fn handle(

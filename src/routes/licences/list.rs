@@ -19,7 +19,7 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("List licences")
-        .about("A customer's own, or for an administrator the shop's.")
+        .about("A customer gets their own licences, an administrator all licences of the shop.")
         .paged()
         .answers::<PageOf<LicenceView>>(200, "A page of licences.")
 }

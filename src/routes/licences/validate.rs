@@ -20,10 +20,10 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("Ask whether a licence is good")
-        .about("Without a fingerprint, activation is not asked about.")
+    Doc::new("Validate a licence")
+        .about("If a fingerprint is sent, the licence must also be active on that device.")
         .body::<ValidateBody>()
-        .answers::<Validated>(200, "Whether it is, and if not, why.")
+        .answers::<Validated>(200, "Whether the licence is valid, and if not, why.")
 }
 
 /// What is sent.

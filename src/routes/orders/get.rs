@@ -20,7 +20,7 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("Get an order")
-        .path("orderId", "Its id or its number.", schemas::order_id())
+        .path("orderId", "The order's id or number.", schemas::order_id())
         .answers::<OrderAnswer>(200, "The order.")
         .refuses(&[Code::NOT_FOUND])
 }
@@ -47,5 +47,5 @@ fn order_ref(text: &str) -> Result<OrderRef, &'static str> {
     if let Ok(number) = OrderNumber::parse(text) {
         return Ok(OrderRef::Number(number));
     }
-    rules::uuid(text).map(OrderRef::Id).map_err(|_| "must be a UUID or look like ORD-99999999-XXXX")
+    rules::uuid(text).map(OrderRef::Id).map_err(|_| "must be a UUID or a number such as ORD-20260131-7K2P")
 }

@@ -18,7 +18,7 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("List orders")
-        .about("A customer's own, or for an administrator the shop's.")
+        .about("A customer gets their own orders, an administrator all orders of the shop.")
         .paged()
         .answers::<PageOf<OrderView>>(200, "A page of orders.")
 }

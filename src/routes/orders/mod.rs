@@ -1,4 +1,4 @@
-//! Orders: a user's own, or for an admin the tenant's.
+//! Orders: a user's own; for an administrator all of the tenant.
 
 pub mod get;
 pub mod list;

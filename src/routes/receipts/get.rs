@@ -20,7 +20,7 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("Get a receipt")
-        .path("rcpNumber", "Its number.", schemas::receipt_number())
+        .path("rcpNumber", "The receipt number.", schemas::receipt_number())
         .answers::<ReceiptAnswer>(200, "The receipt.")
         .refuses(&[Code::NOT_FOUND])
 }

@@ -16,7 +16,11 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    pdf::doc("Get a URL to a receipt's PDF").path("rcpNumber", "Its number.", schemas::receipt_number())
+    pdf::doc("Get a URL to a receipt's PDF").path(
+        "rcpNumber",
+        "The receipt number.",
+        schemas::receipt_number(),
+    )
 }
 
 async fn handle(

@@ -1,3 +1,3 @@
-//! What a shop has published.
+//! The published releases of a shop.
 
 pub mod list;

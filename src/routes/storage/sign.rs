@@ -31,11 +31,11 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("Get a URL to download or upload a file with")
+    Doc::new("Get a URL to download or upload a file")
         .about(
-            "A download needs the right to the resource itself: an invoice or receipt of one's own, a release that \
-             was bought; administrators have it to all. An upload is for administrators, to a release. It lies beside \
-             the release's published file, which never changes, until the operator publishes it as a new version.",
+            "A customer can download their own invoices and receipts and the releases that they bought; an \
+             administrator can download everything in the shop. Only an administrator can upload, to a release. The \
+             published file never changes: an upload is stored beside it until the operator publishes it as a new version.",
         )
         .body::<SignBody>()
         .answers::<Signed>(200, "Send `method` to `url` with `headers`.")
@@ -48,7 +48,7 @@ fn doc() -> Doc {
 struct SignBody {
     operation: OperationBody,
     resource: ResourceBody,
-    /// For how many seconds the URL is to be good.
+    /// The lifetime of the URL in seconds.
     #[schema(example = 600, minimum = 300, maximum = 900, default = 600)]
     ttl_seconds: Option<u32>,
 }
@@ -86,7 +86,7 @@ struct Signed {
     url: String,
     #[schema(example = "GET", pattern = "^(GET|PUT)$")]
     method: String,
-    /// What has to be sent with it.
+    /// The headers to send with the request.
     headers: BTreeMap<String, String>,
     expires_at: DateTime<Utc>,
 }

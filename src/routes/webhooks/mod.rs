@@ -1,3 +1,3 @@
-//! What payment providers send us.
+//! The events of payment providers.
 
 pub mod stripe;

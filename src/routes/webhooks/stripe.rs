@@ -1,4 +1,4 @@
-//! `POST /api/webhooks/stripe`: 200 once the event is durably dealt with; 500 where another try can help.
+//! `POST /api/webhooks/stripe`: 200 if the outcome is stored; 500 if another delivery can succeed.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use primetech_actors::ask::ask;
@@ -20,18 +20,18 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("Take an event of Stripe")
+    Doc::new("Receive an event from Stripe")
         .about(
-            "Signed by `Stripe-Signature`, scheme v1. 200 once the event is durably dealt with, also where it came \
-             before or is of no interest; 500 where another try can help.",
+            "The event is signed by `Stripe-Signature`, scheme v1. 200 means that the outcome is stored, also for a \
+             duplicate or an ignored event. 500 means that another delivery can succeed.",
         )
         .header(
             "Stripe-Signature",
-            "Of the raw body, not older than 300 s.",
+            "The signature of the raw body, at most 300 s old.",
             json!({"type": "string", "example": "t=1769860800,v1=5257a869"}),
         )
         .raw_body("application/json", json!({"type": "object", "example": {"id": "evt_1", "object": "event"}}))
-        .answers::<ReceivedAnswer>(200, "Dealt with.")
+        .answers::<ReceivedAnswer>(200, "Received.")
         .refuses(&[Code::INVALID_SIGNATURE, Code::WEBHOOK_PROCESSING_FAILED])
 }
 

@@ -1,4 +1,4 @@
-//! `POST /api/bookings`: with or without a session.
+//! `POST /api/bookings`, with or without a session.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -28,8 +28,8 @@ pub fn endpoint() -> Endpoint {
 fn doc() -> Doc {
     Doc::new("Book a service")
         .about(
-            "No session is needed. The customer is mailed at each change, but told of at most 3 new bookings an hour. \
-             Counted with the calls that send mail.",
+            "Needs no session. The customer gets a mail about each change, but at most 3 about new bookings in an hour. \
+             Counts with the calls that send mail.",
         )
         .idempotent()
         .body::<BookBody>()

@@ -19,12 +19,12 @@ fn doc() -> Doc {
     let time = || json!({"type": "string", "format": "date-time", "example": "2026-01-31T00:00:00Z"});
     let statuses: Vec<&str> = BookingStatus::ALL.into_iter().map(BookingStatus::as_str).collect();
     Doc::new("List the shop's bookings")
-        .query("status", "Only those of this status.", json!({"type": "string", "enum": statuses}))
-        .query("from", "Only those made at this time or later.", time())
-        .query("to", "Only those made at this time or earlier.", time())
+        .query("status", "Only bookings with this status.", json!({"type": "string", "enum": statuses}))
+        .query("from", "Only bookings created at this time or later.", time())
+        .query("to", "Only bookings created at this time or earlier.", time())
         .query(
             "q",
-            "Only those with this in their reference, name or address, in any case.",
+            "Only bookings with this text in their reference, name or address. Case does not matter.",
             json!({"type": "string", "minLength": 1, "maxLength": 100, "example": "jane"}),
         )
         .paged()

@@ -1,4 +1,4 @@
-//! The endpoints, one a file.
+//! The endpoints of bookings, one file each.
 
 pub mod create;
 pub mod list;

@@ -19,14 +19,15 @@ pub fn endpoint() -> Endpoint {
 }
 
 fn doc() -> Doc {
-    Doc::new("Move a booking on")
+    Doc::new("Change the status of a booking")
         .about(
-            "`NEW` to `CONFIRMED` to `IN_PROGRESS` to `COMPLETED`; `CANCELLED` from `NEW` or `CONFIRMED` only. The \
-             customer is mailed. `meta` of `BOOKING_INVALID_TRANSITION` has `from`, `to` and what is `allowed`.",
+            "A booking goes from `NEW` to `CONFIRMED` to `IN_PROGRESS` to `COMPLETED`. It can become `CANCELLED` from \
+             `NEW` or `CONFIRMED` only. The customer gets a mail. `meta` of `BOOKING_INVALID_TRANSITION` has `from`, \
+             `to` and the `allowed` statuses.",
         )
         .path("bkgRef", "The booking's reference.", schemas::booking_ref())
         .body::<MoveBody>()
-        .answers::<MovedAnswer>(200, "The booking as it is now.")
+        .answers::<MovedAnswer>(200, "The changed booking.")
         .refuses(&[BOOKING_NOT_FOUND, BOOKING_INVALID_TRANSITION])
 }
 

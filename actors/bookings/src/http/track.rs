@@ -1,4 +1,4 @@
-//! `GET /api/bookings/track`: for whoever knows the reference and the address it was made with.
+//! `GET /api/bookings/track`, for anyone who knows the reference and the e-mail address of a booking.
 
 use actix_web::{HttpResponse, web};
 use primetech_http::endpoint::Endpoint;
@@ -19,11 +19,11 @@ pub fn endpoint() -> Endpoint {
 
 fn doc() -> Doc {
     Doc::new("Track a booking")
-        .about("A wrong address is answered as an unknown reference is.")
+        .about("A wrong address gets the same answer as an unknown reference.")
         .required_query("bkgRef", "The booking's reference.", schemas::booking_ref())
         .required_query(
             "email",
-            "The address it was made with.",
+            "The e-mail address of the booking.",
             json!({"type": "string", "format": "email", "example": "jane@example.com"}),
         )
         .answers::<BookingAnswer<'_>>(200, "The booking.")

@@ -1,4 +1,4 @@
-//! What refunds and disputes do to licences and entitlements that were given before, and undo when they turn.
+//! The effect of refunds and disputes on licences and entitlements, and its reversal when they turn.
 
 use std::collections::HashMap;
 

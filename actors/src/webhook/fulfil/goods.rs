@@ -1,4 +1,5 @@
-//! What a payment brings: its receipt, an entitlement for each item, and a licence for each unit of a LICENCE product.
+//! The effect of a payment: a receipt, an entitlement for each item, and a licence for each unit of a LICENCE
+//! product.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,5 +1,4 @@
-//! Writing what an account has become: the one place where an order turns paid, refunded, failed or expired, whoever
-//! brought the news.
+//! Writes the new state of an order: the one place where an order becomes paid, refunded, failed or expired.
 
 mod fates;
 mod goods;

@@ -1,6 +1,6 @@
-//! What a client sent, checked: every fault is named at once, under the name by which a client writes the field.
+//! Checked input: all faults at once, under the names that the client uses.
 //!
-//! An [`Input`] collects faults while a handler reads its fields; [`Input::finish`] hands the values out, or the one
+//! An [`Input`] collects faults while a handler reads its fields. [`Input::finish`] returns all values, or one
 //! `VALIDATION_ERROR` with all faults:
 //!
 //! ```ignore
@@ -16,11 +16,11 @@
 //!     let (key, items, url) = input.finish((key, items, url))?;
 //! ```
 //!
-//! Invariant: a [`Field`] is without a value only where a fault was recorded (this module alone makes them), so where
-//! there is no fault, there are all values, and no handler unwraps anything.
+//! Invariant: a [`Field`] has no value only if a fault was recorded (only this module creates fields). So without a
+//! fault all values are there, and no handler unwraps anything.
 //!
-//! A rule is a function from text to a value or to what is wrong with the text; the `parse` of any type does. Unknown
-//! fields and parameters are ignored. In a body `null` is the same as absent.
+//! A rule is a function from text to a value or to a fault; the `parse` of a type is a rule too. Unknown fields and
+//! parameters are ignored. In a body `null` means absent.
 
 mod body;
 mod faults;

@@ -1,7 +1,7 @@
-//! Lists, a page at a time: the cursor a client hands back, and the form of a list's answer.
+//! Lists by page: the cursor of a request, and the shape of an answer.
 //!
-//! A cursor is the place of the last row seen in one list, so rows added meanwhile shift nothing. It is opaque to clients and no
-//! secret: it opens nothing that the list would not show.
+//! A cursor is the position of the last row of the previous page, so rows that are added meanwhile shift nothing. It
+//! is opaque to clients, but no secret: it gives access to nothing that the list would not show.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

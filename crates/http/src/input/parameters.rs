@@ -1,4 +1,4 @@
-//! Percent-decoding that tells bad bytes apart instead of replacing them.
+//! Percent-decoding that reports invalid bytes instead of replacing them.
 
 /// The query string, decoded.
 pub(super) struct Query(Vec<(String, Option<String>)>);

@@ -1,6 +1,6 @@
-//! The rules for values that clients send. Each takes the text as it came and gives the checked value, or what is
-//! wrong in words that follow the field's name ("must be …"). Nothing is trimmed or mended, except that e-mail
-//! addresses are folded to lower case and lose the blanks around them.
+//! The rules of input values. Each takes the text as it came and returns the checked value, or a fault that follows
+//! the field's name ("must be …"). A rule corrects nothing, with one exception: e-mail addresses are trimmed and
+//! folded to lower case.
 //!
 //! Identifiers (licence keys, order numbers …) have their own `parse`, which serves as a rule.
 
@@ -35,7 +35,7 @@ pub fn email(text: &str) -> Result<String, Flaw> {
     let text = text.trim();
     let flaw = || Flaw::from("must be an e-mail address");
     if text.len() > LONGEST_EMAIL {
-        return Err("must be at most 254 characters".into());
+        return Err("must have at most 254 characters".into());
     }
     let (local, domain) = text.rsplit_once('@').ok_or_else(flaw)?;
     let local_is_fine = (1..=64).contains(&local.len())
@@ -127,7 +127,7 @@ pub fn sku(text: &str) -> Result<String, Flaw> {
     if fits {
         Ok(text.to_owned())
     } else {
-        Err("must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit".into())
+        Err("must have 1 to 64 of the characters A-Z a-z 0-9 . _ - and begin with a letter or digit".into())
     }
 }
 
@@ -135,7 +135,11 @@ pub fn sku(text: &str) -> Result<String, Flaw> {
 pub fn fingerprint(text: &str) -> Result<String, Flaw> {
     let fits = (8..=128).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte));
-    if fits { Ok(text.to_owned()) } else { Err("must be 8 to 128 of A-Z a-z 0-9 . _ : -".into()) }
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("must have 8 to 128 of the characters A-Z a-z 0-9 . _ : -".into())
+    }
 }
 
 /// A telephone number as people write it.
@@ -150,7 +154,7 @@ pub fn phone(text: &str) -> Result<String, Flaw> {
 pub fn currency(text: &str) -> Result<String, Flaw> {
     match money::find(text) {
         Some(currency) => Ok(currency.code().to_owned()),
-        None => Err("must be a currency that Stripe takes, in upper case as in USD".into()),
+        None => Err("must be a currency that Stripe supports, in upper case, such as USD".into()),
     }
 }
 
@@ -168,7 +172,7 @@ pub fn time(text: &str) -> Result<DateTime<Utc>, Flaw> {
     let time = DateTime::parse_from_rfc3339(text)
         .ok()
         .and_then(|time| DateTime::from_timestamp_micros(time.timestamp_micros()))
-        .ok_or("must be a time as in 2026-01-31T12:00:00Z")?;
+        .ok_or("must be a time such as 2026-01-31T12:00:00Z")?;
     if YEARS.contains(&time.year()) { Ok(time) } else { Err("must be from 2000-01-01 to 2199-12-31".into()) }
 }
 
@@ -220,7 +224,7 @@ fn has_plain_authority(text: &str) -> bool {
 
 /// A web origin: scheme, host, and a port that is not the scheme's own. Given as browsers serialise it.
 pub fn web_origin(text: &str) -> Result<String, Flaw> {
-    let flaw = || Flaw::from("must be a scheme and a host, as in https://www.example.com, without a path");
+    let flaw = || Flaw::from("must be a scheme and a host without a path, such as https://www.example.com");
     let url = web_url(text).map_err(|_| flaw())?;
     if url.path() == "/" && url.query().is_none() && url.fragment().is_none() {
         Ok(url.origin().ascii_serialization())
@@ -257,7 +261,7 @@ pub fn idempotency_key(text: &str) -> Result<String, Flaw> {
     if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(text.to_owned())
     } else {
-        Err("must be 1 to 255 visible ASCII characters".into())
+        Err("must have 1 to 255 visible ASCII characters".into())
     }
 }
 
@@ -266,7 +270,7 @@ pub fn mail_token(text: &str) -> Result<SecretString, Flaw> {
     if (1..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(SecretString::from(text))
     } else {
-        Err("must be 1 to 512 visible ASCII characters".into())
+        Err("must have 1 to 512 visible ASCII characters".into())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The address that a request comes from, and whose word is taken for it.
+//! The client's address, and which proxies are trusted to state it.
 
 use std::fmt;
 use std::future::{Ready, ready};

@@ -1,4 +1,4 @@
-//! Reading a body within its bounds.
+//! Reads a body within its limits of size and time.
 
 use actix_web::HttpMessage;
 use actix_web::dev::ServiceRequest;
@@ -49,6 +49,7 @@ fn declared_length(request: &ServiceRequest) -> Option<u64> {
 fn broken(error: PayloadError) -> ApiError {
     match error {
         PayloadError::Overflow => ApiError::new(Code::PAYLOAD_TOO_LARGE),
-        _ => ApiError::new(Code::INVALID_JSON).message("The body broke off or is not encoded as HTTP says."),
+        _ => ApiError::new(Code::INVALID_JSON)
+            .message("The body is incomplete or its encoding is not valid HTTP."),
     }
 }

@@ -1,4 +1,4 @@
-//! Makes every refusal the canonical error, whoever refused: a handler, a layer, actix-web itself, a panic.
+//! Turns every refusal into the canonical error, whether a handler, a layer, actix-web or a panic caused it.
 
 use std::any::Any;
 

@@ -1,6 +1,6 @@
-//! The session's cookie: read here, set and cleared by the endpoints of `auth`.
+//! Reads the session cookie. The endpoints of `auth` set and clear it.
 //!
-//! Other cookies are other people's: of the bytes that they hold nothing is asked.
+//! Other cookies are ignored, whatever bytes they contain.
 
 use std::future::{Ready, ready};
 
@@ -19,7 +19,7 @@ pub const SESSION: &str = "session";
 /// 256 bits in base64url.
 const TOKEN_LENGTH: usize = 43;
 
-/// A browser sends a cookie of each path and domain that has set one. Whoever sends more tokens than this is guessing.
+/// A browser sends a cookie of each path and domain that has set one. A client that sends more tokens than this is guessing.
 const MOST_TOKENS: usize = 5;
 
 /// How cookies are set, by configuration.
@@ -30,7 +30,7 @@ pub struct CookieSettings {
 }
 
 impl CookieSettings {
-    /// Carries a session's token for as long as a session may live at the most: when it ends is the server's
+    /// Carries a session's token for the longest life of a session: when it ends is the server's
     /// decision, which slides with use and which the cookie cannot follow.
     pub fn session(&self, token: &str) -> Cookie<'static> {
         self.cookie(token.to_owned(), Duration::days(90))

@@ -1,7 +1,7 @@
-//! The outermost layer: whatever happens within, one well-formed answer leaves, and one line is logged.
+//! The outermost layer: every request gets one well-formed answer and one log line.
 //!
-//! It stands outside actix-web's `App`, on the bare HTTP request: inside, a copy of the request must not be held while
-//! it is being routed, and an answer cannot be made without one.
+//! It wraps actix-web's `App` and works on the bare HTTP request. Inside the `App` no copy of the request may be held
+//! during routing, and an answer needs one.
 
 use std::any::Any;
 use std::future::Future;

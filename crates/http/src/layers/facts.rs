@@ -1,4 +1,4 @@
-//! What is known about a request, for its log line and its errors: filled in by the layers as they learn it.
+//! The facts of a request for its log line and errors. Each layer adds what it learns.
 
 use std::cell::{OnceCell, RefCell};
 use std::future::{Ready, ready};

@@ -1,4 +1,4 @@
-//! The host that a request is for.
+//! The host of a request.
 
 use actix_web::HttpMessage;
 use actix_web::dev::ServiceRequest;

@@ -1,22 +1,21 @@
-//! What every request passes through, in the locked order.
+//! The layers of a request, in their locked order.
 //!
-//! Around everything, [`edge`]: the request's id, the access log line, the catching of panics, the whole request's
-//! timeout, the canonical error and the security headers; beneath it [`wire`], for what never becomes a request, and beside it
-//! [`unread`], for bodies that nobody wants any more. Then,
-//! for everything under `/api`:
+//! [`edge`] is around everything: request id, access log, panics, timeout, canonical errors and security headers.
+//! Below it, [`wire`] handles what never becomes a request, and [`unread`] handles bodies that are no longer read.
+//! Everything under `/api` then passes:
 //!
-//! 1. [`tenant`]: the host names the tenant. Cross-origin headers ([`origin`]) follow at once, since they depend on
-//!    nothing but the tenant and belong on refusals too.
-//! 2. [`rate_limit`]: who calls too often is refused, before anything of a body is read.
-//! 3. [`raw_body`]: a webhook's body is taken as it is. Its path needs no tenant and none of what follows.
-//! 4. [`json`]: the body is bounded and parsed.
-//! 5. [`cookies`]: the session's cookie is read.
-//! 6. [`session`]: the session is looked up; mutations from foreign origins are refused.
-//! 7. the routes ([`crate::endpoint`]): 404, 405, or an endpoint. What it asks of the caller are the types of
-//!    [`permission`] among its arguments.
-//! 8. errors: made canonical by [`edge`].
+//! 1. [`tenant`]: the host selects the tenant. The cross-origin headers ([`origin`]) follow at once: they depend on
+//!    the tenant alone, and refusals need them too.
+//! 2. [`rate_limit`]: refuses a client that exceeds its limit, before the body is read.
+//! 3. [`raw_body`]: reads the body of a webhook as bytes. Its path needs no tenant and none of the following layers.
+//! 4. [`json`]: reads and parses the body within its limits.
+//! 5. [`cookies`]: reads the session cookie.
+//! 6. [`session`]: looks up the session, and refuses mutations from foreign origins.
+//! 7. The routes ([`crate::endpoint`]): 404, 405, or an endpoint. The types of [`permission`] among a handler's
+//!    arguments decide who may call it.
+//! 8. Errors: [`edge`] makes them canonical.
 //!
-//! A layer refuses by answering, never by an `Err` that would hide the matched route from the layers around it.
+//! A layer refuses with an answer, never with an `Err`, which would hide the matched route from the layers around it.
 
 pub mod address;
 mod body;

@@ -1,5 +1,5 @@
-//! Which other sites' pages may call: the tenant's own domains and the front end's, and no others; and where
-//! else than to those a customer may be sent back to.
+//! The origins that may call the API (the tenant's domains and the front end), and the further sites that a checkout
+//! may return to.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Who may call an endpoint, as types among its handler's arguments. All are decided from what the layers have looked
-//! up already, so the first of them to refuse is the first in the argument list: put them before the input.
+//! Permissions, as types among a handler's arguments. Each decides from what the layers have looked up. Extraction
+//! follows the order of the arguments, so put permissions before the input.
 
 use std::future::{Ready, ready};
 use std::sync::Arc;

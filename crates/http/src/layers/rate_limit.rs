@@ -1,7 +1,8 @@
-//! Holds back who calls too often, before a body is read or the database is asked, and tells everyone how they stand.
+//! Enforces rate limits before the body is read or the database is asked, and states the limits in headers.
 //!
-//! Which bucket a call is counted in, its endpoint says ([`crate::endpoint::Endpoint::bucket`]); what is no endpoint is
-//! counted by its path. Preflights, which [`super::origin`] answers, and what lies outside tenants are not counted.
+//! An endpoint names its bucket ([`crate::endpoint::Endpoint::bucket`]); a path without an endpoint has the bucket of
+//! its path. Preflights, which [`super::origin`] answers, and endpoints that expect nothing, such as `/health`, are
+//! not counted.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

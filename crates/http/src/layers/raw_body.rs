@@ -1,4 +1,4 @@
-//! A webhook's body: the very bytes that were signed.
+//! The body of a webhook, byte for byte as it was signed.
 
 use std::fmt;
 use std::future::{Ready, ready};

@@ -1,4 +1,4 @@
-//! The headers that keep browsers from doing more with an answer than it is meant for.
+//! The headers that restrict what browsers do with an answer.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 

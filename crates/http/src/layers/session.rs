@@ -1,4 +1,4 @@
-//! Who is asking: the session of the cookie, looked up for this tenant. Of several cookies the first valid one counts.
+//! Looks up the session of the cookie in this tenant. If there are several cookies, the first valid one counts.
 
 use std::sync::Arc;
 

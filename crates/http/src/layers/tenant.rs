@@ -1,4 +1,4 @@
-//! Which tenant a request is for.
+//! The tenant of a request.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-//! What a client still sends when its answer is ready.
+//! Handles the rest of a body when the answer is ready before the body was read.
 //!
-//! Of a body that nobody wants any more the HTTP library decides what to do when the answer leaves. One of declared
-//! length it reads for a while and closes; one in chunks it would read to its end, so that the connection can be used
-//! again, however long the client makes that last. Only where the body's reader is gone, though: so the reader is held
-//! until the answer has been sent, and both are read for a while and closed.
+//! The HTTP library decides what to do with it when the answer leaves. It reads a body of declared length for a while
+//! and closes. It reads a chunked body to its end, to use the connection again, for as long as the client makes that
+//! last; but only if the body's reader was dropped. So this layer holds the reader until the answer is sent; then
+//! both kinds are read for a while and closed.
 
 use std::cell::RefCell;
 use std::pin::Pin;

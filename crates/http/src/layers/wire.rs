@@ -1,9 +1,9 @@
-//! The connection itself, below HTTP: makes canonical what the HTTP library answers on its own, and bounds how long a
-//! client may leave an answer untaken.
+//! The connection below HTTP: makes the HTTP library's own answers canonical, and limits how long a client may leave
+//! an answer unread.
 //!
-//! A head that is no HTTP, has no host, is too large or takes too long never becomes a request; the library then
-//! writes a status line without a body and closes. Such an answer is told from one of ours by what it lacks: all of
-//! ours carry a request id.
+//! A head that is not HTTP, has no host, is too large or takes too long never becomes a request; the library writes a
+//! status line without a body and closes. Such an answer has no request id, which tells it from the product's own
+//! answers.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Puts the document together.
+//! Assembles the OpenAPI document.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,27 +9,28 @@ use crate::endpoint::{Access, Endpoint, Expects};
 use crate::error::{ApiError, Code};
 
 const ABOUT: &str = "Sell licences, downloads and services of many shops from one installation.\n\n\
-    A shop (tenant) is told by the host that is asked. Times are RFC 3339 in UTC. Money is an integer in the \
-    currency's minor unit as Stripe counts it (`GET /v1/currencies`). Every answer that is not a success is an \
-    `Error`, whose `meta.requestId` is that of the header `x-request-id`. Every limited call is told by `RateLimit-Policy` and `RateLimit` (and by \
-    `RateLimit-Limit`, `-Remaining` and `-Reset`, for the limit that is reached first) how many more may follow; a \
-    refused one, by `Retry-After`, when the next may. Lists are newest first. Unknown fields are ignored.";
+    The host of a request selects the shop (tenant). Times are RFC 3339 in UTC. Money is an integer in the \
+    currency's minor unit as Stripe counts it (`GET /v1/currencies`). Every answer without success is an `Error`; \
+    its `meta.requestId` equals the header `x-request-id`. The headers `RateLimit-Policy` and `RateLimit` state the \
+    limits of a call and the calls that remain; `RateLimit-Limit`, `-Remaining` and `-Reset` state the same for the \
+    limit that is reached first. The header `Retry-After` of a refused call states when to try again. Lists are \
+    newest first. Unknown fields are ignored.";
 
 const TAGS: &[(&str, &str)] = &[
     ("auth", "Accounts and sessions"),
-    ("currencies", "What can be charged"),
+    ("currencies", "Currencies and the amounts that can be charged"),
     ("checkout", "From a cart to the payment page"),
     ("orders", "Orders"),
     ("invoices", "Invoices and their PDFs"),
     ("receipts", "Receipts and their PDFs"),
-    ("webhooks", "What the payment provider calls"),
+    ("webhooks", "Events from the payment provider"),
     ("licences", "Licences, and the calls of licence clients"),
     ("storage", "Signed URLs to the private store"),
     ("releases", "Published files"),
     ("account", "A customer's downloads"),
     ("bookings", "Bookings of services"),
     ("admin", "For administrators of a shop"),
-    ("operation", "For whoever runs the installation"),
+    ("operation", "For the operator of the installation"),
 ];
 
 /// The document of these endpoints, which refuse with these codes.
@@ -67,7 +68,7 @@ pub fn document(endpoints: &[Endpoint], codes: &[Code]) -> Value {
                     "type": "apiKey",
                     "in": "cookie",
                     "name": "session",
-                    "description": "Set by register and login.",
+                    "description": "Register and login set it.",
                 },
             },
         },
@@ -231,21 +232,21 @@ fn error_schema(codes: &[Code]) -> Value {
     let codes: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     json!({
         "type": "object",
-        "description": "Every answer that is not a success.",
+        "description": "The form of every answer without success.",
         "required": ["error"],
         "properties": {"error": {
             "type": "object",
             "required": ["code", "message", "details"],
             "properties": {
                 "code": {"type": "string", "enum": codes},
-                "message": {"type": "string", "description": "For a person."},
+                "message": {"type": "string", "description": "A text for people. Programs read `code`."},
                 "details": {
                     "type": "object",
                     "required": ["fieldErrors", "meta"],
                     "properties": {
                         "fieldErrors": {
                             "type": "object",
-                            "description": "What is wrong, by the path of the field as a client writes it.",
+                            "description": "The faults of each field, by its path in the request.",
                             "additionalProperties": {"type": "array", "items": {"type": "string"}},
                         },
                         "meta": {

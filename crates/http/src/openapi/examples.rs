@@ -1,4 +1,4 @@
-//! Examples, put together from those of the single fields.
+//! Examples of objects, made from the examples of their fields.
 
 use serde_json::{Map, Value, json};
 

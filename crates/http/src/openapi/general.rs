@@ -1,4 +1,4 @@
-//! The refusals that an endpoint has because of where it stands.
+//! The refusals that follow from an endpoint's layers and access.
 
 use actix_web::http::Method;
 

@@ -1,8 +1,8 @@
 //! The OpenAPI 3.1 document of the API, made from the route table.
 //!
-//! Method, path, who may call and which layers stand before an endpoint are read from its [`Endpoint`]; what only its
-//! own file knows (parameters, shapes, refusals) it says in a [`Doc`]. Shapes are those of the types that are
-//! serialised, by `utoipa`. The tests hold every answer of the running product against the document.
+//! An [`Endpoint`] gives method, path, access and layers; its [`Doc`] adds parameters, shapes and refusals. Shapes
+//! come from the serialised types, by `utoipa`. The tests check every answer of the running product against the
+//! document.
 //!
 //! [`Endpoint`]: crate::endpoint::Endpoint
 
@@ -98,12 +98,12 @@ impl Doc {
     pub fn paged(self) -> Self {
         self.query(
             "limit",
-            "How many items at the most.",
+            "The number of items on the page.",
             json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 20, "example": 20}),
         )
         .query(
             "cursor",
-            "Where to go on: the `nextCursor` of the page before. Stable while rows are added.",
+            "The `nextCursor` of the previous page. It stays valid while rows are added.",
             json!({"type": "string"}),
         )
     }
@@ -113,7 +113,7 @@ impl Doc {
         self.header(
             "Idempotency-Key",
             "Makes the call repeatable for 24 hours: the same key with the same body gets the first answer again, \
-             byte for byte, with `idempotency-replayed: true`. A 5xx answer is not kept.",
+             byte for byte, with `idempotency-replayed: true`. An answer with a 5xx status is not saved.",
             json!({"type": "string", "pattern": "^[!-~]{1,255}$", "example": "cart-81"}),
         )
         .refuses(&[Code::IDEMPOTENCY_IN_PROGRESS, Code::IDEMPOTENCY_KEY_REUSED])

@@ -1,9 +1,9 @@
-//! What clients are told of their limits.
+//! The rate limit headers.
 //!
-//! `RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers since its revision 08: lists of
-//! strings with parameters (RFC 9651). `RateLimit-Limit`, `-Remaining` and `-Reset` are those of its revisions up to
-//! 06, which most client libraries know; they tell of the limit that is reached first. Times are whole seconds,
-//! rounded up, so that a client that waits as told is not refused again.
+//! `RateLimit-Policy` and `RateLimit` follow draft-ietf-httpapi-ratelimit-headers since its revision 08: lists of
+//! strings with parameters (RFC 9651). `RateLimit-Limit`, `-Remaining` and `-Reset` follow its revisions up to 06,
+//! which most client libraries know; they describe the limit that is reached first. Times are whole seconds, rounded
+//! up, so a client that waits as long as stated is not refused again.
 
 use std::fmt::Write as _;
 use std::time::Duration;

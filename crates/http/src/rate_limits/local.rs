@@ -1,4 +1,4 @@
-//! Counters in this process's memory, bounded however many subjects there are.
+//! Counters in this process's memory, bounded for any number of subjects.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use super::{Bucket, Policy, Verdict, Weight};
 /// Locks of a bucket, so that requests of different clients seldom wait for each other.
 const SHARDS: usize = 16;
 
-/// Subjects of a shard that are remembered at the most: 65 536 of each bucket, some 10 MB where each called once.
+/// The most subjects that a shard remembers: 65 536 of each bucket, some 10 MB if each called once.
 const MOST_SUBJECTS: usize = 4096;
 
 /// Below this many, a shard is not looked through for what can be forgotten.

@@ -1,6 +1,6 @@
-//! One subject's calls of the last window, each by its time: the rule itself, without clock, lock or network.
+//! The times of one subject's calls in the last window: the rule itself, without clock, lock or network.
 //!
-//! Exact, at a cost that is in proportion to what was let through: eight bytes a call, forgotten with the window.
+//! Exact, at a cost in proportion to the calls that passed: eight bytes each, dropped with the window.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,14 +1,14 @@
-//! How often a client may call: buckets, who is counted in them, and where the counting is done.
+//! Rate limits: buckets, subjects, and where calls are counted.
 //!
-//! A [`RateLimiter`] is asked by the layer ([`crate::layers::rate_limit`]) for every request, and by the login for
-//! failed logins. It holds the same rule in two places: in this process ([`local`]), and in Redis for all processes
-//! together ([`shared`]). Where Redis is lost, this process counts alone until it is back; nothing is refused because
-//! of that, and nothing waits.
+//! The layer ([`crate::layers::rate_limit`]) asks a [`RateLimiter`] for every request; the login asks it for failed
+//! logins. It applies one rule in two places: in this process ([`local`]), and in Redis for all processes together
+//! ([`shared`]). If Redis is unavailable, this process counts alone until Redis is back; no call is refused or waits
+//! because of that.
 //!
-//! The rule, exactly: of one bucket and subject, at most `limit` calls pass in any span of the bucket's window. A
-//! refused call is not counted, so a client that goes on knocking gets in as soon as the oldest call is a window old.
+//! The rule: for one bucket and subject, at most `limit` calls pass in any span of the bucket's window. A refused
+//! call is not counted, so a client that keeps trying passes as soon as its oldest call is a window old.
 //!
-//! Counters bear no personal data: a subject is a keyed hash of tenant, address or account ([`subject`]).
+//! Counters contain no personal data: a subject is a keyed hash of tenant, address or account ([`subject`]).
 
 mod headers;
 mod local;
@@ -35,7 +35,7 @@ const QUARTER_OF_AN_HOUR: Duration = Duration::from_secs(15 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Unknown licence keys of one address in a quarter of an hour that are put down to mistyping. An office behind one
-/// address mistypes less; whoever guesses asks for more within a second.
+/// address mistypes less; a guesser asks for more within a second.
 const TOLERATED_GUESSES: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
 /// What is counted together.

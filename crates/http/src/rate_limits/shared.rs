@@ -1,8 +1,8 @@
 //! Counters in Redis, for all processes together.
 //!
-//! Redis is a convenience here: where it is lost, or slow, its calls are answered with nothing and the caller counts by
-//! itself. The connection is either there and used, or gone and not waited for; one task
-//! ([`SharedCounters::stay_connected`]) brings it back. An outage is told of once, and so is its end.
+//! Redis is optional: if it is unavailable or slow, a call returns nothing and the caller counts on its own. No
+//! request waits for a connection; one task ([`SharedCounters::stay_connected`]) restores it. Each outage is logged
+//! once, and its end once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -42,7 +42,7 @@ pub(super) struct SharedCounters {
     script: Script,
     connection: RwLock<Option<Connected>>,
     lost: Notify,
-    /// An outage was told of, its end was not yet.
+    /// An outage was logged, its end was not yet.
     outage: AtomicBool,
 }
 
@@ -149,7 +149,7 @@ impl SharedCounters {
         }
     }
 
-    /// Connects, waits until the connection is lost, and begins anew. Never ends.
+    /// Connects, waits until the connection is lost, and starts again. Never ends.
     pub async fn stay_connected(&self) {
         let mut pause = FIRST_PAUSE;
         loop {

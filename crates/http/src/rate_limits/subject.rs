@@ -1,4 +1,4 @@
-//! Who is counted, without saying who it is.
+//! The subject of a limit, as a keyed hash that does not identify anyone.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -64,7 +64,7 @@ impl SubjectKey {
                 mac.update(tenant.unwrap_or_default().as_bytes());
                 match address.to_canonical() {
                     IpAddr::V4(address) => mac.update(&address.octets()),
-                    // Whoever has one address of IPv6 has the 2^64 of its network.
+                    // A client with one IPv6 address has the 2^64 of its network.
                     IpAddr::V6(address) => mac.update(&address.octets()[..8]),
                 }
             }

@@ -1,4 +1,4 @@
-//! What an entry says, and the bytes that its hash is of.
+//! The content of an entry, and the bytes that its hash covers.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
-//! Who did what, when: entries that are written in the transaction of what they tell of, and never changed.
+//! The audit log: who did what, and when. An entry is written in the transaction of its change and never changes.
 //!
-//! Owns `audit_log`, `audit_chain` and `audit_unsealed`. Whoever changes something that is audited calls [`record`]
-//! inside its transaction; the [`Sealer`] chains entries afterwards, so that work for one tenant does not queue for the
-//! end of its chain; [`verify`] finds what was changed, removed or put in. Entries hold ids and statuses: no secret, no
-//! key, no token, no personal data.
+//! Owns `audit_log`, `audit_chain` and `audit_unsealed`. An audited change calls [`record`] in its transaction, or
+//! comes from an event with an audit entry. The [`Sealer`] chains entries after their commit, so writers of one
+//! tenant do not queue for the end of its chain. [`verify`] finds changed, removed and inserted entries. Entries
+//! contain ids and statuses: no secret, key, token or personal data.
 
 mod entry;
 mod sealer;

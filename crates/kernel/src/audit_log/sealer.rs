@@ -1,5 +1,5 @@
-//! The sealer: chains the entries that were committed since it last looked. Runs in every serving process; a tenant's
-//! chain is extended by one of them at a time.
+//! The sealer: chains newly committed entries. Every serving process runs one; only one at a time extends a tenant's
+//! chain.
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -1,5 +1,5 @@
-//! Proof that a tenant's audit log is as it was written. Reads only, in one snapshot. Called by the operator's
-//! `audit verify`.
+//! Checks that a tenant's audit log is unchanged. Reads one snapshot and writes nothing. The operator's `audit
+//! verify` calls it.
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
@@ -52,7 +52,7 @@ pub struct LogReport {
     pub sealed: u64,
     /// Entries that are in no chain yet: a serving process adds them within seconds.
     pub waiting: u64,
-    /// The last link. Whoever keeps it elsewhere can prove later that nothing before it was cut off.
+    /// The last link. Stored elsewhere, it proves later that nothing before it was cut off.
     pub head: Option<Head>,
     pub finding_count: u64,
     pub findings: Vec<Finding>,

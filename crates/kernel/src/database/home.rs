@@ -1,8 +1,8 @@
-//! Where connections live: on the runtime that ends last.
+//! Opens connections on the runtime that ends last.
 //!
-//! A connection is served by the runtime that opened it, and breaks when that ends. The threads that answer requests
-//! end one by one while others still answer; a connection that one of them had opened would break under those. So all
-//! are opened here, whoever needs them.
+//! The runtime that opens a connection serves it, and the connection breaks when that runtime ends. The threads that
+//! answer requests end one by one while others still answer, so none of them may open a connection that others use.
+//! All connections are opened here.
 
 use sqlx::postgres::PgPool;
 use tokio::runtime::Handle;

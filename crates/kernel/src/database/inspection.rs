@@ -1,4 +1,4 @@
-//! What a database is like, for `doctor`: read as the role that the URL logs in as. Writes nothing.
+//! The properties of a database, for `doctor`. Reads as the role that the URL logs in as, and writes nothing.
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};

@@ -1,10 +1,10 @@
-//! The connections of a thread: its queues of batches take turns on them.
+//! The lane of a thread: a few connections on which its queues of batches take turns.
 //!
-//! A lane belongs to one thread and one database, so the number of connections does not grow with the number of queues.
-//! Answers come to the thread that opened the connection, not by way of another, and from one server process, which has
-//! the statements' plans. No round trip finds out whether a connection is whole: it is kept if its transaction ended well,
-//! and closed if that is in doubt. A transaction that wrote nothing is ended together with the beginning of the next one,
-//! or when there is none.
+//! A lane belongs to one thread and one database, so the number of connections does not grow with the number of
+//! queues. Answers arrive on the thread that opened the connection, from one server process that has the statements'
+//! plans. There is no round trip to test a connection: it stays open after a transaction that ended well, and is
+//! closed if there is any doubt. A transaction that wrote nothing ends together with the begin of the next one, or as
+//! soon as no queue needs the connection.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -212,7 +212,7 @@ impl BatchTx {
         self.xid = Some(xid);
     }
 
-    /// Tells of an event. Whoever hears it within the transaction is called before the commit.
+    /// Emits an event. Its listeners within the transaction are called before the commit.
     pub fn emit<E: Event>(&mut self, now: DateTime<Utc>, event: E) {
         self.emitted.push(now, event);
     }

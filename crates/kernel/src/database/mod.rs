@@ -1,7 +1,7 @@
-//! The connections to PostgreSQL, and the only ways to open a transaction on them.
+//! The connections to PostgreSQL, and the only ways to open a transaction.
 //!
-//! Every connection works under the role `primetech_app`, whatever role the URL logs in as, so that row-level security
-//! holds. A store function takes one of the transactions of [`tx`], never a pool.
+//! Every connection works under the role `primetech_app`, whatever role the URL logs in as, so row-level security
+//! applies. A store function takes one of the transactions of [`tx`], never a pool.
 
 mod home;
 pub mod inspection;
@@ -34,7 +34,7 @@ pub use lane::BatchTx;
 pub const APPLICATION_ROLE: &str = "primetech_app";
 
 /// How long a request may wait for a free connection of a database that is there, before it is told that it cannot be
-/// served. One that is away is told of sooner: see [`patience`].
+/// served. One that is unreachable is reported sooner: see [`patience`].
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long one statement may run: longer than any should, shorter than a client's patience.
@@ -78,7 +78,7 @@ impl Database {
                 // What has no index after all looks dear enough to be compiled, which costs more than it takes.
                 ("jit", "off"),
             ]);
-        // Statements are told of, without their values, to whoever listens: traces do, and slow ones are logged.
+        // Statements are reported without their values: to traces, and slow ones to the log.
         // Errors are logged once, where a request is answered.
         let patience = Patience::new(options.clone());
         let pool = pool(options, max_connections);

@@ -1,8 +1,8 @@
-//! Writing as the role that the URL logs in as: for the operator's commands, where the application's role may only
-//! read (`tenants`, `tenant_domains`).
+//! Writes as the role that the URL logs in as, for operator's commands on tables that the application may only read
+//! (`tenants`, `tenant_domains`).
 //!
-//! Row-level security is forced on the owner too, so that what is written of a tenant needs that tenant opened first.
-//! Nothing on a request's path uses this.
+//! Row-level security is forced on the owner too, so a write to a tenant's rows needs that tenant opened first. No
+//! request uses this.
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! How long a connection is waited for: long while PostgreSQL is only busy, hardly at all while it is away.
+//! How long to wait for a connection: long while PostgreSQL is busy, briefly if it is unreachable.
 //!
-//! The pool cannot tell the two apart: in both there is no free connection. So whoever has waited for a while has
-//! PostgreSQL itself asked, on a connection of its own, by one for all that wait. Invariant: nobody is told that the
-//! database is away on the strength of the pool alone.
+//! The pool cannot tell the two apart: in both cases no connection is free. So after a while one waiter asks
+//! PostgreSQL itself, on a separate connection, for all waiters. Invariant: the pool's state alone never counts as an
+//! unreachable database.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const WAIT_WHILE_AWAY: Duration = Duration::from_millis(20);
 /// For how long an answer is good.
 const FRESH: Duration = Duration::from_millis(250);
-/// What a new connection may take before that counts as no answer. Whoever refuses it is away at once; on a machine
-/// that has too much to do a connection takes seconds, and is no less there.
+/// What a new connection may take before that counts as no answer. A refusal counts at once; on an
+/// overloaded machine a connection takes seconds although PostgreSQL is there.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy)]

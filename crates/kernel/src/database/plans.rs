@@ -1,9 +1,9 @@
-//! When kept plans are thrown away.
+//! When to discard cached plans.
 //!
-//! PostgreSQL plans by how large tables are. While one is small, to read much of it is best; a plan that does so, kept
-//! while the table grows, gets slower with every row, until statistics are next gathered: up to a minute of a storm. So
-//! a connection that keeps its plans makes new ones now and then: whenever a run of transactions has become twice as
-//! long, and in a long run every second.
+//! PostgreSQL plans by the size of tables. For a small table a sequential scan is best; if that plan is cached while
+//! the table grows, it gets slower with every row until statistics are gathered again, which can take a minute of
+//! heavy load. So a connection that caches plans renews them from time to time: whenever the length of a run of
+//! transactions has doubled, and every second in a long run.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Transactions that see only what their type says, and what became of a commit.
+//! Transactions that see only what their type states, and the outcome of a commit.
 
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ impl TenantTx {
         &mut self.transaction
     }
 
-    /// Tells of an event. Whoever hears it within the transaction is called before the commit.
+    /// Emits an event. Its listeners within the transaction are called before the commit.
     pub fn emit<E: Event>(&mut self, now: DateTime<Utc>, event: E) {
         self.emitted.push(now, event);
     }
@@ -187,7 +187,7 @@ pub(super) async fn outcome(
     }
 }
 
-/// What became of a transaction ($1), and whether the server began anew in the last $2 seconds: as a whole, or after a
+/// What became of a transaction ($1), and whether the server restarted in the last $2 seconds: as a whole, or after a
 /// crash of one of its processes, which resets its statistics.
 const OUTCOME: &str = "
     SELECT pg_xact_status($1::text::xid8),
@@ -196,9 +196,9 @@ const OUTCOME: &str = "
 
 /// Asks PostgreSQL what became of transaction `xid`, whose commit was sent and not answered.
 ///
-/// A number that had left no trace on the disk is given away again after a crash. So where the server has begun anew
-/// since the transaction did, "committed" may be told of a stranger's, and the outcome stays unknown. "Aborted" and
-/// "never heard of" are true either way: what was committed for good is on the disk.
+/// After a crash the server assigns a number again if it left no trace on the disk. So if the server has restarted since
+/// the transaction began, "committed" may describe another transaction, and the outcome stays unknown. "Aborted" and
+/// "unknown number" are true in both cases: a durable commit is on the disk.
 async fn look_up(database: &Database, xid: &str, begun: Instant, error: sqlx::Error) -> CommitOutcome {
     let search = async {
         loop {

@@ -1,4 +1,4 @@
-//! Who hears what, and what a transaction does about its events before it commits.
+//! The listeners of each event, and what a transaction does about its events before it commits.
 
 use std::any::{Any, TypeId};
 use std::fmt;

@@ -1,7 +1,7 @@
 //! Idempotency keys: a repeated request gets the first answer again (contract, "Common rules").
 //!
-//! The claim on a key is written in the transaction of the work it stands for, and the answer in the transaction that
-//! finishes that work. A process that dies between the two leaves a claim that another may take over after
+//! The transaction of the work writes the claim on its key, and the transaction that finishes the work writes the
+//! answer. A process that dies between the two leaves a claim that another process may take over after
 //! [`CLAIM_LIFETIME`].
 
 mod once;
@@ -120,7 +120,7 @@ pub async fn claim(
         let is_first = first_of.get(&key) == Some(&at);
         claims.push(settle(row, want, is_first, now, locked_until));
     }
-    // Expired rows start anew; unfinished ones whose holder is gone are taken over.
+    // Expired rows start again; unfinished ones whose holder is gone are taken over.
     for (at, claimed) in claims.iter().enumerate() {
         let (Claimed::Fresh(held) | Claimed::Resume(held, _)) = claimed else { continue };
         let want = &wanted[at];

@@ -1,8 +1,8 @@
-//! A batch of requests that may be repeated: each with its key, done once, and answered the same each time.
+//! A batch of repeatable requests: each runs once, and a repeat gets the saved answer.
 //!
-//! [`Once`] wraps a [`Batch`]. It claims the keys of a batch, lets the wrapped batch do what is new, and saves all answers
-//! in one statement, all in one transaction. So a key decides before anything that may have changed since its first
-//! request: the wrapped batch never sees a request that was answered.
+//! [`Once`] wraps a [`Batch`]. In one transaction it claims the keys of a batch, lets the wrapped batch run the new
+//! requests, and saves all answers in one statement. So the key decides before anything that may have changed since
+//! the first request: the wrapped batch never sees an answered request.
 
 use std::collections::HashMap;
 

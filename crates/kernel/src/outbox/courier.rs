@@ -47,7 +47,7 @@ pub enum DeliveryError {
     Permanent(String),
 }
 
-/// Whoever takes messages out of the installation (the mailer).
+/// Takes messages out of the installation: the mailer.
 pub trait Destination: Send + Sync + 'static {
     fn deliver(&self, delivery: Delivery) -> impl Future<Output = Result<(), DeliveryError>>;
 }

@@ -1,7 +1,7 @@
-//! Messages that leave after their transaction has committed: mails and domain events.
+//! The outbox: messages that leave after their transaction has committed, such as mails and domain events.
 //!
-//! A message is a row written in the transaction that it tells of, and delivered after it, at least once. Payloads hold
-//! ids, not secrets: what a mail needs (an address, a link's token) is looked up or derived when it is sent.
+//! The transaction writes a message as a row; the courier delivers it afterwards, at least once. Payloads contain
+//! ids, no secrets: an address or a link's token is looked up or derived when a mail is sent.
 //!
 //! Delivery is concurrent ([`courier`]), fair between sorts of messages and between tenants ([`turns`]), and in order for
 //! one subject ([`Subject`]). Mails that strangers cause are bounded for each recipient ([`allowances`]).

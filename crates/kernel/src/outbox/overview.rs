@@ -1,4 +1,4 @@
-//! What waits in the outbox, for the operator to look at.
+//! The state of the outbox, for the operator.
 
 use chrono::{DateTime, Utc};
 

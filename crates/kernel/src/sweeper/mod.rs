@@ -1,9 +1,8 @@
-//! Deletes rows whose time is over: sessions, mailed tokens, kept answers, counted mails, and messages that were
-//! delivered long ago.
-//! Nothing depends on it but the size of the tables: whoever reads such a row looks at its time.
+//! Deletes expired rows: sessions, mailed tokens, saved answers, counted mails, and messages that were delivered long
+//! ago. Only the size of the tables depends on it: every reader checks a row's time itself.
 //!
-//! Runs in every serving process. A batch locks the rows that it deletes and passes over those that another process has
-//! locked, so that each row is deleted by one of them; what a process held that died is free with its connection.
+//! Every serving process runs it. A batch locks the rows that it deletes and skips rows that another process has
+//! locked, so each row is deleted once; the locks of a process that dies are released with its connection.
 
 mod store;
 
@@ -30,7 +29,7 @@ const PACE: Duration = Duration::from_millis(200);
 /// Rows of one transaction: some milliseconds.
 const BATCH: i64 = 500;
 
-/// Sessions and tokens are kept for a while after their time, for whoever asks what became of them.
+/// Sessions and tokens stay for a while after their time, so that their end can still be looked up.
 const KEPT_AFTER_EXPIRY: TimeDelta = TimeDelta::days(7);
 
 /// So are delivered messages: a customer who misses a mail asks within weeks.
@@ -41,7 +40,7 @@ impl Table {
     fn kept(self) -> TimeDelta {
         match self {
             Self::Sessions | Self::EmailVerificationTokens | Self::PasswordResetTokens => KEPT_AFTER_EXPIRY,
-            // The key may be used anew the moment it has expired.
+            // The key may be used again as soon as it has expired.
             Self::IdempotencyKeys => TimeDelta::zero(),
             Self::OutboxMessages => KEPT_AFTER_DELIVERY,
             // Counted while they are in the window.

@@ -1,4 +1,4 @@
-//! The SQL of deleting rows whose time is over.
+//! The SQL that deletes expired rows.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;

@@ -8,7 +8,7 @@ use crate::database::Database;
 use crate::fault::Fault;
 use crate::invalidation::{CacheEpoch, Change};
 
-/// Hosts that are remembered at the most: a flood of invented hosts must not fill the memory.
+/// The most hosts that are cached: a flood of invented hosts must not fill the memory.
 const MAX_CACHED_HOSTS: usize = 65_536;
 
 /// A tenant as requests see it.

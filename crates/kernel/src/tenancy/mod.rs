@@ -1,4 +1,4 @@
-//! Which tenant a host belongs to, and the proof that a request was resolved for it.
+//! The tenant of a host, and the proof that a request was resolved for it.
 
 mod directory;
 pub mod registry;

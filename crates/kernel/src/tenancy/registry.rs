@@ -1,7 +1,7 @@
-//! Tenants and their hosts, as the operator keeps them.
+//! Tenants and their hosts, for the operator.
 //!
-//! Only the operator's commands call this. What it writes is announced by the tables' triggers, so that every process
-//! drops its cached hosts.
+//! Only the operator's commands call this. The tables' triggers announce what it writes, so every process drops its
+//! cached hosts.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
