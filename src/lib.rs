@@ -9,11 +9,11 @@ pub mod dev;
 pub mod documents;
 pub mod integrations;
 pub mod metrics;
-#[cfg(feature = "dev")]
-pub mod process;
 mod reconciler;
 pub mod routes;
 pub mod schema;
 pub mod telemetry;
 
+#[cfg(feature = "dev")]
+pub use primetech_dev::process;
 pub use primetech_http::{error, input, layers, limits, openapi, rate_limits};

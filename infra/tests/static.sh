@@ -149,9 +149,9 @@ scratch_postgres settings
 same "the server takes them all" "" "$(psql --no-psqlrc -qAt -h "$SCRATCH/settings" -p "$POSTGRES_PORT" -U postgres -c "SELECT name, error FROM pg_file_settings WHERE error IS NOT NULL")"
 connections=$(sed -n 's/^max_connections = //p' infra/postgres/primetech.conf)
 pool=$(sed -n 's/^const DATABASE_CONNECTIONS: u32 = \([0-9]*\);/\1/p' src/app.rs)
-# Two processes on two cores, and one more of them for the moment of a deploy. Each has beside the pool six connections a
+# Two processes on two cores, and one more of them for the moment of a deploy. Each has beside the pool three connections a
 # core for its queues of batches, and four.
-[ "$connections" -ge $(((pool + 2 * 6 + 4) * 3 + 15)) ] || broken "max_connections of $connections is too few for pools of $pool"
+[ "$connections" -ge $(((pool + 2 * 3 + 4) * 3 + 15)) ] || broken "max_connections of $connections is too few for pools of $pool"
 ok "max_connections of $connections is enough for three processes with pools of $pool"
 
 step "the workflows"

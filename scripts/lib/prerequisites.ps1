@@ -1,7 +1,7 @@
 # Says what this machine lacks for developing, and how to get it. Ends with 1 where that is anything.
 $ErrorActionPreference = 'Stop'
 
-# The same places as src/dev/postgres/binaries.rs looks in. By .NET's own functions: Join-Path stops at an entry of PATH
+# The same places as dev/src/postgres/binaries.rs looks in. By .NET's own functions: Join-Path stops at an entry of PATH
 # whose drive is not there.
 function Find-PostgreSQL {
     $folders = @($env:PRIMETECH_PG_BIN) + ($env:PATH -split [IO.Path]::PathSeparator)

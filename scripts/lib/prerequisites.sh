@@ -17,7 +17,7 @@ fail() {
 
 is_debian() { have apt-get && have dpkg; }
 
-# The same places as src/dev/postgres/binaries.rs looks in, as far as this script can install for them.
+# The same places as dev/src/postgres/binaries.rs looks in, as far as this script can install for them.
 have_postgresql() {
     local folder version
     local folders=()

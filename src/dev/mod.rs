@@ -1,18 +1,14 @@
-//! What `primetech dev` and the tests stand on: private real parts on loopback, and a stand-in for Stripe. Nothing
-//! outside this folder, the `dev` command and tests imports from it; it is never on the request path.
+//! `primetech dev`: the whole product on this machine, on what the crate `primetech_dev` brings.
 
 mod environment;
-pub mod free_port;
-pub mod postgres;
 mod seed;
 mod settings;
-pub mod store;
-pub mod stripe;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use environment::{Environment, Wishes};
+pub use primetech_dev::{free_port, postgres, store, stripe};
 
 /// Told what is being done, for a person who waits.
 pub trait Progress {

@@ -66,7 +66,7 @@ fn describe() {
     describe_gauge!("rate_limits_shared", "1 while rate limits are counted in Redis, 0 while Redis is lost");
     describe_gauge!(
         "database_connections_open",
-        "Connections of the shared pool; queues have one each beside it"
+        "Connections of the shared pool; queues of batches share three for each core beside it"
     );
     describe_gauge!("database_connections_busy", "Connections of the pool that are in use");
     describe_gauge!("database_connections_limit", "Connections that the pool opens at most");

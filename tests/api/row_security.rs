@@ -7,7 +7,7 @@
 use primetech::compose::{codes, endpoints};
 use primetech::routes::Expects;
 use primetech_actors::database::Database;
-use primetech_actors::database::kept::KeptConnection;
+use primetech_actors::database::lane::Lane;
 use primetech_actors::tenancy::{TenantScope, registry};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -135,7 +135,7 @@ async fn without_a_tenant_nothing_is_seen_and_the_platform_sees_what_it_routes()
     let tables = tables(&shop).await;
     let database = Database::connect_lazy(&shop.database_url.as_str().into(), 2).unwrap();
     let (acme, demo) = (scope_of(&database, "acme").await, scope_of(&database, "demo").await);
-    let connection = KeptConnection::new(&database);
+    let connection = Lane::of_thread(&database);
     for others in [vec![], vec![acme.tenant_id()]] {
         let mut batch = connection.begin(others).await.unwrap();
         assert_eq!(showing(batch.connection(), &tables).await, READ_BY_ALL);

@@ -14,8 +14,8 @@ use primetech::error::ApiError;
 use primetech::routes::Endpoint;
 use primetech_actors::ask::ask;
 use primetech_actors::batch::{Batch, BatchLimits, BatchQueue, Reply};
+use primetech_actors::database::BatchTx;
 use primetech_actors::database::Database;
-use primetech_actors::database::kept::BatchTx;
 use primetech_actors::fault::Fault;
 use tokio::sync::oneshot;
 

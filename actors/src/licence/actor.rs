@@ -14,8 +14,8 @@ use super::store::{self, LicenceName};
 use crate::audit_log::{self, Actor as AuditActor, Entry, Subject};
 use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use crate::clock::SharedClock;
+use crate::database::BatchTx;
 use crate::database::Database;
-use crate::database::kept::BatchTx;
 use crate::fault::Fault;
 use crate::page::Page;
 

@@ -17,9 +17,9 @@ use tokio::sync::oneshot;
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
-use crate::database::Database;
-use crate::database::kept::{BatchTx, KeptConnection};
+use crate::database::lane::Lane;
 use crate::database::tx::{CommitOutcome, Tries};
+use crate::database::{BatchTx, Database};
 use crate::fault::Fault;
 use crate::queue_figures::QueueFigures;
 use crate::trace;
@@ -78,7 +78,7 @@ pub struct BatchQueue<B: Batch> {
 
 struct Shared<B: Batch> {
     work: B,
-    connection: KeptConnection,
+    lane: Rc<Lane>,
     limits: BatchLimits,
     figures: QueueFigures,
     state: RefCell<State<B>>,
@@ -101,8 +101,8 @@ impl<B: Batch> BatchQueue<B> {
     pub fn new(work: B, database: &Database, limits: BatchLimits) -> Self {
         let state = RefCell::new(State { waiting: VecDeque::new(), running: false });
         let figures = QueueFigures::of(B::NAME);
-        let connection = KeptConnection::new(database);
-        Self { shared: Rc::new(Shared { work, connection, limits, figures, state }) }
+        let lane = Lane::of_thread(database);
+        Self { shared: Rc::new(Shared { work, lane, limits, figures, state }) }
     }
 
     /// Queues `item` and gives the future of its reply. The work goes on if the future is dropped.
@@ -137,7 +137,7 @@ async fn drive<B: Batch>(shared: Rc<Shared<B>>) {
         let batch: Vec<Waiting<B>> = {
             if shared.state.borrow().waiting.is_empty() {
                 shared.figures.taken(0, None);
-                shared.connection.rest().await;
+                shared.lane.rest().await;
             }
             let mut state = shared.state.borrow_mut();
             let size = state.waiting.len().min(shared.limits.batch);
@@ -228,17 +228,17 @@ async fn run_once<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Result<Vec
         // A panic unwinds out of `run` only, which comes before the commit: the transaction is rolled back.
         let attempt = AssertUnwindSafe(async {
             let span = tracing::debug_span!(target: trace::TARGET, "begin");
-            let begun = shared.connection.begin(shared.work.tenants(items)).instrument(span);
+            let begun = shared.lane.begin(shared.work.tenants(items)).instrument(span);
             let mut tx = begun.await?;
             let worked = async {
                 let replies = shared.work.run(&mut tx, items).await?;
-                let wrote_messages = tx.settle_events(shared.connection.database().reactions()).await?;
+                let wrote_messages = tx.settle_events(shared.lane.database().reactions()).await?;
                 sqlx::Result::Ok((replies, wrote_messages))
             };
             match worked.await {
                 Ok((replies, wrote_messages)) => Ok((tx, replies, wrote_messages)),
                 Err(error) => {
-                    shared.connection.roll_back(tx).await;
+                    shared.lane.roll_back(tx).await;
                     Err(error)
                 }
             }
@@ -253,13 +253,13 @@ async fn run_once<B: Batch>(shared: &Shared<B>, items: &[B::Item]) -> Result<Vec
             Ok(Ok((tx, replies, wrote_messages))) => {
                 let begun = Instant::now();
                 let span = tracing::debug_span!(target: trace::TARGET, "commit");
-                let outcome = shared.connection.commit(tx).instrument(span).await;
+                let outcome = shared.lane.commit(tx).instrument(span).await;
                 metrics::histogram!("batch_commit_seconds", "actor" => B::NAME)
                     .record(begun.elapsed().as_secs_f64());
                 match outcome {
                     CommitOutcome::Committed => {
                         if wrote_messages {
-                            shared.connection.database().outbox().raise();
+                            shared.lane.database().outbox().raise();
                         }
                         return Ok(replies);
                     }

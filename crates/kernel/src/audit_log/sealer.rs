@@ -2,6 +2,7 @@
 //! chain is extended by one of them at a time.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use super::entry::{first_hash, link};
 use super::store;
 use crate::database::Database;
-use crate::database::kept::{BatchTx, KeptConnection};
+use crate::database::lane::{BatchTx, Lane};
 use crate::database::tx::CommitOutcome;
 use crate::fault::Fault;
 
@@ -25,13 +26,13 @@ const ENTRIES: usize = 2_000;
 
 pub struct Sealer {
     database: Database,
-    connection: KeptConnection,
+    lane: Rc<Lane>,
 }
 
 impl Sealer {
     pub fn new(database: Database) -> Self {
-        let connection = KeptConnection::new(&database);
-        Self { database, connection }
+        let lane = Lane::of_thread(&database);
+        Self { database, lane }
     }
 
     /// Seals until `stop` turns true.
@@ -73,10 +74,10 @@ impl Sealer {
     async fn seal_all(&self, mut tenants: Vec<Uuid>) -> Result<u64, Fault> {
         let mut sealed = 0;
         while !tenants.is_empty() {
-            let mut tx = self.connection.begin(tenants.clone()).await?;
+            let mut tx = self.lane.begin(tenants.clone()).await?;
             let at_most = ENTRIES / tenants.len();
             let counts = seal(&mut tx, &tenants, at_most).await?;
-            match self.connection.commit(tx).await {
+            match self.lane.commit(tx).await {
                 CommitOutcome::Committed => {}
                 CommitOutcome::Aborted(error) => return Err(error.into()),
                 CommitOutcome::Unknown => return Err(Fault::OutcomeUnknown),

@@ -5,7 +5,7 @@
 
 mod home;
 pub mod inspection;
-pub mod kept;
+pub mod lane;
 pub mod owner;
 mod patience;
 mod plans;
@@ -27,6 +27,8 @@ use crate::tenancy::TenantScope;
 use home::Home;
 use patience::Patience;
 use tx::{PlatformTx, TenantTx};
+
+pub use lane::BatchTx;
 
 /// The role without the right to bypass row-level security. Made by the first migration.
 pub const APPLICATION_ROLE: &str = "primetech_app";
@@ -99,6 +101,11 @@ impl Database {
     /// later is given back.
     pub fn heard_by(&self, reactions: Reactions) -> Result<(), Reactions> {
         self.reactions.set(reactions)
+    }
+
+    /// Clones of one database have the same.
+    fn identity(&self) -> usize {
+        Arc::as_ptr(&self.reactions).addr()
     }
 
     /// Who hears what, once that is known.

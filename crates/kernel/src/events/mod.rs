@@ -1,6 +1,6 @@
 //! News of a domain: told in the transaction that makes it true, heard by others in the same transaction or after it.
 //!
-//! [`BatchTx::emit`](crate::database::kept::BatchTx::emit) and [`TenantTx::emit`](crate::database::tx::TenantTx::emit)
+//! [`BatchTx::emit`](crate::database::BatchTx::emit) and [`TenantTx::emit`](crate::database::tx::TenantTx::emit)
 //! are the only ways to tell. Before the transaction commits, each listener of an event is called once for the whole
 //! batch, in the order of the [`LockRank`]s; then the audit entries and the outbox messages of all events are written,
 //! one statement each. If nobody hears an event after its transaction, no message is written for it.

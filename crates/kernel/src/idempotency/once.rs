@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::{Claimed, HeldClaim, IdempotencyClaim, KeyedClaim, Refused, SavedAnswer, claim, save_answers};
 use crate::batch::{Batch, Reply};
 use crate::clock::SharedClock;
-use crate::database::kept::BatchTx;
+use crate::database::BatchTx;
 use crate::fault::Fault;
 use crate::tenancy::TenantScope;
 

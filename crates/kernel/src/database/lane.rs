@@ -1,15 +1,20 @@
-//! A connection of one's own, for who has one transaction at a time: a queue of batches.
+//! The connections of a thread: its queues of batches take turns on them.
 //!
-//! Answers come to the thread that opened it, not by way of another, and from one server process, which has the
-//! statements' plans. There is nobody to wait for, and no round trip to find out whether it is whole: a connection is
-//! kept when its transaction has ended, and closed whenever that is in doubt. A transaction that wrote nothing is ended
-//! together with the beginning of the next one, or when there is none.
+//! A lane belongs to one thread and one database, so the number of connections does not grow with the number of queues.
+//! Answers come to the thread that opened the connection, not by way of another, and from one server process, which has
+//! the statements' plans. No round trip finds out whether a connection is whole: it is kept if its transaction ended well,
+//! and closed if that is in doubt. A transaction that wrote nothing is ended together with the beginning of the next one,
+//! or when there is none.
 
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{AssertSqlSafe, PgConnection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -19,103 +24,132 @@ use super::{Database, pool};
 use crate::audit_log::Actor;
 use crate::events::{Emitted, Event, Reactions, settle};
 
-/// See the module. Opens its connection when first used.
-pub struct KeptConnection {
+/// Connections of a lane: one commits while others work, and a slow batch holds up no neighbour. More would only share
+/// the thread's time.
+pub const LANE_CONNECTIONS: usize = 3;
+
+/// See the module. Opens its connections when they are first needed.
+pub struct Lane {
     database: Database,
     /// Opens connections, and keeps none.
     opener: PgPool,
-    kept: Mutex<Option<Kept>>,
-    plans: KeptPlans,
+    turns: Arc<Semaphore>,
+    /// The last one used is the next one used: its plans are warm.
+    idle: RefCell<Vec<OwnConnection>>,
 }
 
-struct Kept {
+struct OwnConnection {
     connection: PgConnection,
+    plans: KeptPlans,
     /// In a transaction that is over for us, and not for the server.
     lingers: bool,
 }
 
-impl KeptConnection {
-    pub fn new(database: &Database) -> Self {
-        let opener = pool(PgConnectOptions::clone(&database.pool.connect_options()), 1);
-        Self { database: database.clone(), opener, kept: Mutex::default(), plans: KeptPlans::new() }
+thread_local! {
+    static LANES: RefCell<HashMap<usize, Weak<Lane>>> = RefCell::default();
+}
+
+impl Lane {
+    /// The lane of this thread to `database`, which all that ask for it share. It ends with the last of them.
+    pub fn of_thread(database: &Database) -> Rc<Self> {
+        LANES.with_borrow_mut(|lanes| {
+            lanes.retain(|_, lane| lane.strong_count() > 0);
+            let key = database.identity();
+            if let Some(lane) = lanes.get(&key).and_then(Weak::upgrade) {
+                return lane;
+            }
+            let lane = Rc::new(Self::new(database));
+            lanes.insert(key, Rc::downgrade(&lane));
+            lane
+        })
     }
 
-    async fn open(&self) -> sqlx::Result<PgConnection> {
+    fn new(database: &Database) -> Self {
+        let opener = pool(PgConnectOptions::clone(&database.pool.connect_options()), 1);
+        let turns = Arc::new(Semaphore::new(LANE_CONNECTIONS));
+        Self { database: database.clone(), opener, turns, idle: RefCell::default() }
+    }
+
+    async fn open(&self) -> sqlx::Result<OwnConnection> {
         let mut connection = self.opener.acquire().await?.detach();
         // A batch's statements find rows by whole keys, so that their plan is the same whatever the keys: planning them
-        // anew with each batch's would cost as much as executing them.
+        // for each batch would cost as much as executing them.
         sqlx::raw_sql("SET plan_cache_mode = force_generic_plan").execute(&mut connection).await?;
-        Ok(connection)
+        Ok(OwnConnection { connection, plans: KeptPlans::new(), lingers: false })
     }
 
     pub(crate) fn database(&self) -> &Database {
         &self.database
     }
 
-    /// Begins a transaction that sees the rows of `tenants`.
+    /// Begins a transaction that sees the rows of `tenants`, when it is the caller's turn.
     pub async fn begin(&self, tenants: Vec<Uuid>) -> sqlx::Result<BatchTx> {
-        let begin =
-            if self.plans.are_old(std::time::Instant::now()) { "BEGIN; DISCARD PLANS" } else { "BEGIN" };
-        let begin = format!("{begin}; {}", opening(tenants));
+        // The semaphore is never closed.
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
         let begun = Instant::now();
-        let connection = self.database.patience.wait(async {
-            let Kept { mut connection, lingers } = match self.take() {
-                Some(kept) => kept,
-                None => Kept { connection: self.open().await?, lingers: false },
+        let begin = self.database.patience.wait(async {
+            let mut own = match self.take() {
+                Some(own) => own,
+                None => self.open().await?,
             };
-            let begin = if lingers { format!("COMMIT; {begin}") } else { begin };
-            sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut connection).await?;
-            Ok(connection)
+            let begin =
+                if own.plans.are_old(std::time::Instant::now()) { "BEGIN; DISCARD PLANS" } else { "BEGIN" };
+            let lingering = if own.lingers { "COMMIT; " } else { "" };
+            let begin = format!("{lingering}{begin}; {}", opening(tenants));
+            sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut own.connection).await?;
+            own.lingers = false;
+            Ok(own)
         });
-        Ok(BatchTx {
-            connection: connection.await?,
-            xid: None,
-            begun,
-            actor: self.database.actor.clone(),
-            emitted: Emitted::default(),
-        })
+        let OwnConnection { connection, plans, .. } = begin.await?;
+        let (actor, emitted) = (self.database.actor.clone(), Emitted::default());
+        Ok(BatchTx { connection, plans, xid: None, begun, actor, emitted, _turn: turn })
     }
 
-    pub async fn commit(&self, mut tx: BatchTx) -> CommitOutcome {
+    pub(crate) async fn commit(&self, mut tx: BatchTx) -> CommitOutcome {
         if tx.xid.is_none() {
             // Nothing was written: there is nothing to wait for.
-            self.keep(Kept { connection: tx.connection, lingers: true });
+            self.keep(tx, true);
             return CommitOutcome::Committed;
         }
         let answer = sqlx::raw_sql("COMMIT").execute(&mut tx.connection).await.map(drop);
+        let (xid, begun) = (tx.xid.take(), tx.begun);
         if answer.is_ok() {
-            self.keep(Kept { connection: tx.connection, lingers: false });
+            self.keep(tx, false);
         }
-        outcome(&self.database, answer, tx.xid, tx.begun).await
+        outcome(&self.database, answer, xid, begun).await
     }
 
     /// For a transaction that may go on no further, on a connection that is whole.
-    pub async fn roll_back(&self, tx: BatchTx) {
-        self.end(tx.connection, "ROLLBACK").await;
-    }
-
-    /// Ends what lingers. To be called where no other transaction is about to begin.
-    pub async fn rest(&self) {
-        match self.take() {
-            Some(Kept { connection, lingers: true }) => self.end(connection, "COMMIT").await,
-            Some(kept) => self.keep(kept),
-            None => {}
-        }
-    }
-
-    async fn end(&self, mut connection: PgConnection, end: &'static str) {
+    pub async fn roll_back(&self, mut tx: BatchTx) {
         // One that is not whole after all is closed, which ends it as well.
-        if sqlx::raw_sql(end).execute(&mut connection).await.is_ok() {
-            self.keep(Kept { connection, lingers: false });
+        if sqlx::raw_sql("ROLLBACK").execute(&mut tx.connection).await.is_ok() {
+            self.keep(tx, false);
         }
     }
 
-    fn take(&self) -> Option<Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Ends what lingers. To be called where no other transaction of the caller is about to begin.
+    pub(crate) async fn rest(&self) {
+        loop {
+            let lingering = {
+                let mut idle = self.idle.borrow_mut();
+                let place = idle.iter().position(|own| own.lingers);
+                place.map(|place| idle.swap_remove(place))
+            };
+            let Some(mut own) = lingering else { return };
+            if sqlx::raw_sql("COMMIT").execute(&mut own.connection).await.is_ok() {
+                own.lingers = false;
+                self.idle.borrow_mut().push(own);
+            }
+        }
     }
 
-    fn keep(&self, kept: Kept) {
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+    fn take(&self) -> Option<OwnConnection> {
+        self.idle.borrow_mut().pop()
+    }
+
+    fn keep(&self, tx: BatchTx, lingers: bool) {
+        let BatchTx { connection, plans, .. } = tx;
+        self.idle.borrow_mut().push(OwnConnection { connection, plans, lingers });
     }
 }
 
@@ -123,11 +157,14 @@ impl KeptConnection {
 /// back, with its connection closed.
 pub struct BatchTx {
     connection: PgConnection,
+    plans: KeptPlans,
     xid: Option<String>,
     /// Before the server heard of it.
     begun: Instant,
     actor: Actor,
     emitted: Emitted,
+    /// Given back when the transaction is over, however it ends.
+    _turn: OwnedSemaphorePermit,
 }
 
 impl BatchTx {

@@ -10,7 +10,7 @@ use super::binaries::Binaries;
 use super::error::ClusterError;
 use super::folder::{Folder, write_private};
 use super::{ClusterOptions, Durability};
-use crate::dev::free_port;
+use crate::free_port;
 use crate::process::{Identity, Signal, Supervised, prepare, wait_for};
 
 /// From the first try to the first answer. Recovery after a crash is part of it.

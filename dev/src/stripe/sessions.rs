@@ -1,6 +1,6 @@
 //! Makes, expires and checks Checkout Sessions, within the limits that Stripe documents.
 
-use primetech_actors::money::Currency;
+use primetech_kernel::money::Currency;
 use url::Url;
 
 use super::api_error::ApiError;

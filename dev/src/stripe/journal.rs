@@ -102,7 +102,7 @@ fn write_anew(path: &Path, records: impl Iterator<Item = Record>) -> io::Result<
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::dev::stripe::model::{Delivery, Event};
+    use crate::stripe::model::{Delivery, Event};
 
     fn event(id: &str, delivery: Delivery) -> Event {
         Event { id: id.to_owned(), kind: "test".to_owned(), created: 1, payload: "{}".to_owned(), delivery }

@@ -1,7 +1,7 @@
 //! What the stand-in says of money, and which amounts it refuses: those that Stripe refuses, by the product's one table
 //! of currencies. Stripe writes codes in lower case.
 
-use primetech_actors::money::{self, AmountFault, Currency};
+use primetech_kernel::money::{self, AmountFault, Currency};
 
 use super::api_error::ApiError;
 
