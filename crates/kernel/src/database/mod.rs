@@ -214,7 +214,7 @@ impl Database {
             };
             match attempt.await {
                 Ok((Ok(value), Some((transaction, wrote_messages)))) => {
-                    match transaction.commit(self).await {
+                    match transaction.commit(&self.pool).await {
                         tx::CommitOutcome::Committed => {
                             if wrote_messages {
                                 self.outbox.raise();

@@ -8,7 +8,6 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::Database;
 use crate::audit_log::Actor;
 use crate::events::{Emitted, Event, Reactions, settle};
 use crate::fault::{FailureKind, Fault, kind_of};
@@ -132,9 +131,10 @@ impl TenantTx {
         self.transaction.commit().await
     }
 
-    pub async fn commit(self, database: &Database) -> CommitOutcome {
+    /// `pool` is of the same database: a lost answer is looked up there.
+    pub async fn commit(self, pool: &PgPool) -> CommitOutcome {
         let answer = self.transaction.commit().await;
-        outcome(database, answer, self.xid, self.begun).await
+        outcome(pool, answer, self.xid, self.begun).await
     }
 }
 
@@ -172,7 +172,7 @@ async fn current_xid(connection: &mut PgConnection) -> sqlx::Result<String> {
 
 /// What became of a transaction whose COMMIT was answered so, or not at all.
 pub(super) async fn outcome(
-    database: &Database,
+    pool: &PgPool,
     answer: sqlx::Result<()>,
     xid: Option<String>,
     begun: Instant,
@@ -183,7 +183,7 @@ pub(super) async fn outcome(
         (FailureKind::Statement | FailureKind::Conflict, _) => CommitOutcome::Aborted(error),
         // Nothing was written, so nothing can be lost.
         (FailureKind::Connection, None) => CommitOutcome::Aborted(error),
-        (FailureKind::Connection, Some(xid)) => look_up(database, &xid, begun, error).await,
+        (FailureKind::Connection, Some(xid)) => look_up(pool, &xid, begun, error).await,
     }
 }
 
@@ -199,13 +199,13 @@ const OUTCOME: &str = "
 /// A number that had left no trace on the disk is given away again after a crash. So where the server has begun anew
 /// since the transaction did, "committed" may be told of a stranger's, and the outcome stays unknown. "Aborted" and
 /// "never heard of" are true either way: what was committed for good is on the disk.
-async fn look_up(database: &Database, xid: &str, begun: Instant, error: sqlx::Error) -> CommitOutcome {
+async fn look_up(pool: &PgPool, xid: &str, begun: Instant, error: sqlx::Error) -> CommitOutcome {
     let search = async {
         loop {
             let answer: sqlx::Result<(Option<String>, bool)> = sqlx::query_as(OUTCOME)
                 .bind(xid)
                 .bind(begun.elapsed().as_secs_f64())
-                .fetch_one(database.pool())
+                .fetch_one(pool)
                 .await;
             match answer {
                 Ok((Some(status), false)) if status == "committed" => return CommitOutcome::Committed,
