@@ -71,13 +71,6 @@ const CIRCLES: &[&[&str]] = &[
         "crates/http/src/rate_limits/shared.rs",
         "crates/http/src/rate_limits/subject.rs",
     ],
-    &[
-        "crates/kernel/src/database/mod.rs",
-        "crates/kernel/src/database/tx.rs",
-        "crates/kernel/src/events/reactions.rs",
-        "crates/kernel/src/outbox/overview.rs",
-        "crates/kernel/src/outbox/store.rs",
-    ],
     &["crates/kernel/src/idempotency/mod.rs", "crates/kernel/src/idempotency/store.rs"],
     &["crates/module/src/lib.rs", "crates/module/src/surface.rs"],
     &[

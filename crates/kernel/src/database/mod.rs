@@ -9,6 +9,7 @@ pub mod lane;
 pub mod owner;
 mod patience;
 mod plans;
+mod platform;
 pub mod tx;
 
 use std::str::FromStr;

@@ -13,6 +13,8 @@ use crate::events::{Emitted, Event, Reactions, settle};
 use crate::fault::{FailureKind, Fault, kind_of};
 use crate::tenancy::TenantScope;
 
+pub use super::platform::PlatformTx;
+
 /// Work that met a conflict is tried this often in all.
 const MAX_TRIES: u32 = 4;
 
@@ -138,33 +140,6 @@ impl TenantTx {
     }
 }
 
-/// A transaction of the platform itself.
-pub struct PlatformTx {
-    transaction: Transaction<'static, Postgres>,
-}
-
-impl PlatformTx {
-    pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Self> {
-        Self::begin_as(pool, "platform").await
-    }
-
-    /// One of another scope: a constant of the program, which only policies made for it honour.
-    pub(super) async fn begin_as(pool: &PgPool, scope: &'static str) -> sqlx::Result<Self> {
-        let begin = format!("BEGIN; SELECT set_config('app.scope', '{scope}', true)");
-        let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-        Ok(Self { transaction })
-    }
-
-    pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.transaction
-    }
-
-    /// For work that may be done twice without harm, so that a lost answer needs no looking up.
-    pub async fn commit(self) -> sqlx::Result<()> {
-        self.transaction.commit().await
-    }
-}
-
 async fn current_xid(connection: &mut PgConnection) -> sqlx::Result<String> {
     let (xid,): (String,) = sqlx::query_as("SELECT pg_current_xact_id()::text").fetch_one(connection).await?;
     Ok(xid)
@@ -202,11 +177,8 @@ const OUTCOME: &str = "
 async fn look_up(pool: &PgPool, xid: &str, begun: Instant, error: sqlx::Error) -> CommitOutcome {
     let search = async {
         loop {
-            let answer: sqlx::Result<(Option<String>, bool)> = sqlx::query_as(OUTCOME)
-                .bind(xid)
-                .bind(begun.elapsed().as_secs_f64())
-                .fetch_one(pool)
-                .await;
+            let answer: sqlx::Result<(Option<String>, bool)> =
+                sqlx::query_as(OUTCOME).bind(xid).bind(begun.elapsed().as_secs_f64()).fetch_one(pool).await;
             match answer {
                 Ok((Some(status), false)) if status == "committed" => return CommitOutcome::Committed,
                 Ok((Some(status), true)) if status == "committed" => return CommitOutcome::Unknown,

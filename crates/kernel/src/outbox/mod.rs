@@ -3,6 +3,7 @@
 //! A message is a row written in the transaction that it tells of, and delivered after it, at least once. Payloads hold
 //! ids, not secrets: what a mail needs (an address, a link's token) is looked up or derived when it is sent.
 
+mod backlog;
 mod courier;
 pub mod overview;
 mod signal;
