@@ -71,7 +71,6 @@ const CIRCLES: &[&[&str]] = &[
         "crates/http/src/rate_limits/shared.rs",
         "crates/http/src/rate_limits/subject.rs",
     ],
-    &["crates/kernel/src/idempotency/mod.rs", "crates/kernel/src/idempotency/store.rs"],
     &["crates/module/src/lib.rs", "crates/module/src/surface.rs"],
     &[
         "src/app.rs",
