@@ -62,7 +62,6 @@ const CIRCLES: &[&[&str]] = &[
         "actors/src/webhook/fulfil/goods.rs",
         "actors/src/webhook/fulfil/mod.rs",
     ],
-    &["crates/http/src/layers/canonical.rs", "crates/http/src/layers/edge.rs"],
     &[
         "crates/http/src/rate_limits/local.rs",
         "crates/http/src/rate_limits/log.rs",
