@@ -62,13 +62,6 @@ const CIRCLES: &[&[&str]] = &[
         "actors/src/webhook/fulfil/goods.rs",
         "actors/src/webhook/fulfil/mod.rs",
     ],
-    &[
-        "crates/http/src/rate_limits/local.rs",
-        "crates/http/src/rate_limits/log.rs",
-        "crates/http/src/rate_limits/mod.rs",
-        "crates/http/src/rate_limits/shared.rs",
-        "crates/http/src/rate_limits/subject.rs",
-    ],
     &["crates/module/src/lib.rs", "crates/module/src/surface.rs"],
     &[
         "src/app.rs",
