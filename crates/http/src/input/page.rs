@@ -14,7 +14,6 @@ use uuid::Uuid;
 use super::rules::YEARS;
 
 pub const DEFAULT_LIMIT: u32 = 20;
-pub const LARGEST_LIMIT: u32 = 100;
 
 /// Two bytes of the list's tag, eight of microseconds since 1970 and sixteen of the row's id.
 const CURSOR_BYTES: usize = 26;

@@ -13,10 +13,11 @@ use unicode_normalization::UnicodeNormalization;
 use url::Url;
 use uuid::Uuid;
 
-use super::page::LARGEST_LIMIT;
-
 /// What is wrong with a value.
 pub type Flaw = std::borrow::Cow<'static, str>;
+
+/// The most rows that a client may ask for at once.
+pub const LARGEST_LIMIT: u32 = 100;
 
 /// RFC 5321, 4.5.3.1: what fits in a mail's path.
 const LONGEST_EMAIL: usize = 254;

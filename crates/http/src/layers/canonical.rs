@@ -7,7 +7,7 @@ use actix_web::http::header;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpResponse};
 
-use super::edge::{Outcome, timed_out};
+use super::outcome::{Outcome, timed_out};
 use crate::error::{ApiError, Code};
 
 /// Marks (in a response's extensions) an error whose body is canonical already: the kept answer to an idempotency

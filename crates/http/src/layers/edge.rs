@@ -3,7 +3,6 @@
 //! It wraps actix-web's `App` and works on the bare HTTP request. Inside the `App` no copy of the request may be held
 //! during routing, and an answer needs one.
 
-use std::any::Any;
 use std::future::Future;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
@@ -20,9 +19,9 @@ use futures_util::FutureExt;
 
 use super::canonical;
 use super::facts::{Facts, REQUEST_ID};
+use super::outcome::Outcome;
 use super::{security_headers, unread};
 use crate::endpoint::is_api;
-use crate::error::{ApiError, Code};
 use crate::figures::{self, InFlight};
 
 /// What the outermost layer is set to.
@@ -87,14 +86,6 @@ where
     })
 }
 
-/// What became of a request.
-pub(super) enum Outcome {
-    Answered(ServiceResponse<BoxBody>),
-    Failed(Error),
-    TimedOut,
-    Panic(Box<dyn Any + Send>),
-}
-
 async fn outcome<B: MessageBody + 'static>(
     call: impl Future<Output = Result<ServiceResponse<B>, Error>>,
     timeout: Duration,
@@ -106,12 +97,6 @@ async fn outcome<B: MessageBody + 'static>(
         Ok(Err(payload)) => Outcome::Panic(payload),
         Err(_) => Outcome::TimedOut,
     }
-}
-
-/// What a request that took too long is told. A read changed nothing; a write may have.
-pub(super) fn timed_out(method: &Method) -> ApiError {
-    let code = if method.is_safe() { Code::OVERLOADED } else { Code::OUTCOME_UNKNOWN };
-    ApiError::new(code).caused_by("the request took too long")
 }
 
 fn log(method: &Method, facts: &Facts, response: &actix_web::HttpResponse, took: Duration) {

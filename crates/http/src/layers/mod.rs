@@ -26,6 +26,7 @@ pub mod facts;
 pub mod host;
 pub mod json;
 pub mod origin;
+mod outcome;
 pub mod permission;
 pub mod rate_limit;
 pub mod raw_body;

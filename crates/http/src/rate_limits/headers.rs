@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::Standing;
+use super::policy::Standing;
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT_NOW: HeaderName = HeaderName::from_static("ratelimit");

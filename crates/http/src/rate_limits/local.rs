@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::log::CallLog;
+use super::policy::{Bucket, Policy, Verdict, Weight};
 use super::subject::SubjectHash;
-use super::{Bucket, Policy, Verdict, Weight};
 
 /// Locks of a bucket, so that requests of different clients seldom wait for each other.
 const SHARDS: usize = 16;

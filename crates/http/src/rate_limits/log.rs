@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Policy, Verdict, Weight};
+use super::policy::{Policy, Verdict, Weight};
 
 /// Times in milliseconds, oldest first.
 #[derive(Debug, Default)]

@@ -13,8 +13,8 @@ use redis::{AsyncConnectionConfig, Client, Script};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 
+use super::policy::{Bucket, Policy, Verdict, Weight};
 use super::subject::SubjectHash;
-use super::{Bucket, Policy, Verdict, Weight};
 
 /// How long a request waits for Redis, once in an outage. Redis answers in well under a millisecond.
 const PATIENCE: Duration = Duration::from_millis(100);

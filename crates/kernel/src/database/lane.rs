@@ -116,7 +116,7 @@ impl Lane {
         if answer.is_ok() {
             self.keep(tx, false);
         }
-        outcome(&self.database, answer, xid, begun).await
+        outcome(self.database.pool(), answer, xid, begun).await
     }
 
     /// For a transaction that may go on no further, on a connection that is whole.

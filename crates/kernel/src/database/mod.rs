@@ -9,6 +9,7 @@ pub mod lane;
 pub mod owner;
 mod patience;
 mod plans;
+mod platform;
 pub mod tx;
 
 use std::str::FromStr;
@@ -214,7 +215,7 @@ impl Database {
             };
             match attempt.await {
                 Ok((Ok(value), Some((transaction, wrote_messages)))) => {
-                    match transaction.commit(self).await {
+                    match transaction.commit(&self.pool).await {
                         tx::CommitOutcome::Committed => {
                             if wrote_messages {
                                 self.outbox.raise();

@@ -8,11 +8,12 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::Database;
 use crate::audit_log::Actor;
 use crate::events::{Emitted, Event, Reactions, settle};
 use crate::fault::{FailureKind, Fault, kind_of};
 use crate::tenancy::TenantScope;
+
+pub use super::platform::PlatformTx;
 
 /// Work that met a conflict is tried this often in all.
 const MAX_TRIES: u32 = 4;
@@ -132,36 +133,10 @@ impl TenantTx {
         self.transaction.commit().await
     }
 
-    pub async fn commit(self, database: &Database) -> CommitOutcome {
+    /// `pool` is of the same database: a lost answer is looked up there.
+    pub async fn commit(self, pool: &PgPool) -> CommitOutcome {
         let answer = self.transaction.commit().await;
-        outcome(database, answer, self.xid, self.begun).await
-    }
-}
-
-/// A transaction of the platform itself.
-pub struct PlatformTx {
-    transaction: Transaction<'static, Postgres>,
-}
-
-impl PlatformTx {
-    pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Self> {
-        Self::begin_as(pool, "platform").await
-    }
-
-    /// One of another scope: a constant of the program, which only policies made for it honour.
-    pub(super) async fn begin_as(pool: &PgPool, scope: &'static str) -> sqlx::Result<Self> {
-        let begin = format!("BEGIN; SELECT set_config('app.scope', '{scope}', true)");
-        let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-        Ok(Self { transaction })
-    }
-
-    pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.transaction
-    }
-
-    /// For work that may be done twice without harm, so that a lost answer needs no looking up.
-    pub async fn commit(self) -> sqlx::Result<()> {
-        self.transaction.commit().await
+        outcome(pool, answer, self.xid, self.begun).await
     }
 }
 
@@ -172,7 +147,7 @@ async fn current_xid(connection: &mut PgConnection) -> sqlx::Result<String> {
 
 /// What became of a transaction whose COMMIT was answered so, or not at all.
 pub(super) async fn outcome(
-    database: &Database,
+    pool: &PgPool,
     answer: sqlx::Result<()>,
     xid: Option<String>,
     begun: Instant,
@@ -183,7 +158,7 @@ pub(super) async fn outcome(
         (FailureKind::Statement | FailureKind::Conflict, _) => CommitOutcome::Aborted(error),
         // Nothing was written, so nothing can be lost.
         (FailureKind::Connection, None) => CommitOutcome::Aborted(error),
-        (FailureKind::Connection, Some(xid)) => look_up(database, &xid, begun, error).await,
+        (FailureKind::Connection, Some(xid)) => look_up(pool, &xid, begun, error).await,
     }
 }
 
@@ -199,14 +174,11 @@ const OUTCOME: &str = "
 /// After a crash the server assigns a number again if it left no trace on the disk. So if the server has restarted since
 /// the transaction began, "committed" may describe another transaction, and the outcome stays unknown. "Aborted" and
 /// "unknown number" are true in both cases: a durable commit is on the disk.
-async fn look_up(database: &Database, xid: &str, begun: Instant, error: sqlx::Error) -> CommitOutcome {
+async fn look_up(pool: &PgPool, xid: &str, begun: Instant, error: sqlx::Error) -> CommitOutcome {
     let search = async {
         loop {
-            let answer: sqlx::Result<(Option<String>, bool)> = sqlx::query_as(OUTCOME)
-                .bind(xid)
-                .bind(begun.elapsed().as_secs_f64())
-                .fetch_one(database.pool())
-                .await;
+            let answer: sqlx::Result<(Option<String>, bool)> =
+                sqlx::query_as(OUTCOME).bind(xid).bind(begun.elapsed().as_secs_f64()).fetch_one(pool).await;
             match answer {
                 Ok((Some(status), false)) if status == "committed" => return CommitOutcome::Committed,
                 Ok((Some(status), true)) if status == "committed" => return CommitOutcome::Unknown,

@@ -7,6 +7,7 @@
 //! one subject ([`Subject`]). Mails that strangers cause are bounded for each recipient ([`allowances`]).
 
 mod allowances;
+mod backlog;
 mod courier;
 mod message;
 pub mod overview;
