@@ -201,7 +201,7 @@ fn read_password() -> Result<SecretString, Failure> {
     }
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(|error| {
-        Failure::argument("--password-stdin", format!("cannot read standard input: {error}"))
+        Failure::argument("--password-stdin", format!("could not be read from standard input: {error}"))
     })?;
     let password =
         line.strip_suffix('\n').map_or(line.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
