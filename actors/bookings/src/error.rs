@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use primetech_http::error::{ApiError, Code};
 use primetech_kernel::fault::Fault;
 
-use crate::BookingStatus;
+use crate::status::BookingStatus;
 
 /// No booking has this reference and address.
 pub const BOOKING_NOT_FOUND: Code =

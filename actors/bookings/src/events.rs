@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::BookingStatus;
+use crate::status::BookingStatus;
 
 /// A booking was made, or its status changed.
 ///

@@ -1,12 +1,11 @@
 //! The mails to customers about their bookings.
 
-use std::sync::Arc;
-
 use futures_util::future::LocalBoxFuture;
 use primetech_kernel::events::Place;
 use primetech_kernel::outbox::{Delivery, DeliveryError, Sort, Subject};
 
-use crate::{BookingChanged, BookingNotice, Bookings};
+use crate::events::BookingChanged;
+use crate::messages::BookingNotice;
 
 /// Mails of bookings that were made: by anyone, for anyone's address.
 pub(crate) const MADE: Sort = Sort::new("booking-made");
@@ -28,16 +27,4 @@ pub trait CustomerMail: Send + Sync {
         delivery: Delivery,
         notice: BookingNotice,
     ) -> LocalBoxFuture<'_, Result<(), DeliveryError>>;
-}
-
-pub(crate) async fn tell_the_customer(
-    bookings: Arc<Bookings>,
-    delivery: Delivery,
-    changed: BookingChanged,
-) -> Result<(), DeliveryError> {
-    let notice = bookings.notice(&delivery.scope, changed.event_id).await;
-    let notice = notice.map_err(|fault| DeliveryError::Temporary(fault.to_string()))?;
-    let notice =
-        notice.ok_or_else(|| DeliveryError::Permanent("the message's eventId names nothing".to_owned()))?;
-    bookings.mail.booking_changed(delivery, notice).await
 }

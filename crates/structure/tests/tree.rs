@@ -44,14 +44,6 @@ fn no_crate_uses_itself_through_others() {
 
 /// Files that use each other in a circle, a line for each circle.
 const CIRCLES: &[&[&str]] = &[
-    &[
-        "actors/bookings/src/http/create.rs",
-        "actors/bookings/src/http/list.rs",
-        "actors/bookings/src/http/move_on.rs",
-        "actors/bookings/src/http/track.rs",
-        "actors/bookings/src/lib.rs",
-        "actors/bookings/src/mails.rs",
-    ],
     &["actors/src/catalogue/mod.rs", "actors/src/catalogue/store.rs"],
     &["actors/src/licence/operator.rs", "actors/src/licence/store.rs"],
     &["actors/src/reconciler/events.rs", "actors/src/reconciler/sweep.rs"],
@@ -185,7 +177,8 @@ const QUERIES_ELSEWHERE: &[(&str, usize)] = &[
     ("actors/src/reconciler/by_hand.rs", 2),
     ("actors/src/webhook/fulfil/fates.rs", 5),
     ("actors/src/webhook/fulfil/goods.rs", 5),
-    ("actors/src/webhook/fulfil/mod.rs", 3),
+    ("actors/src/order/attempts.rs", 6),
+    ("actors/src/webhook/fulfil/mod.rs", 4),
     ("crates/kernel/src/audit_log/verify.rs", 4),
     ("crates/kernel/src/database/inspection.rs", 9),
     ("crates/kernel/src/database/lane.rs", 9),
@@ -194,7 +187,8 @@ const QUERIES_ELSEWHERE: &[(&str, usize)] = &[
     ("crates/kernel/src/database/tx.rs", 2),
     ("crates/kernel/src/invalidation.rs", 1),
     ("crates/kernel/src/tenancy/directory.rs", 2),
-    ("crates/kernel/src/tenancy/registry.rs", 9),
+    ("crates/kernel/src/outbox/allowances.rs", 3),
+    ("crates/kernel/src/tenancy/registry.rs", 11),
     ("src/dev/environment.rs", 2),
     ("src/dev/seed.rs", 8),
     ("src/schema.rs", 1),
@@ -212,6 +206,7 @@ fn only_stores_ask_the_database() {
 const SHARED_TABLES: &[(&str, &[&str])] = &[
     ("invoices", &["actors/src/counter", "actors/src/webhook"]),
     ("licences", &["actors/src/licence", "actors/src/webhook", "src/dev"]),
+    ("mail_allowances", &["crates/kernel/src/outbox", "crates/kernel/src/sweeper"]),
     ("orders", &["actors/src/counter", "actors/src/webhook"]),
     ("payment_refs", &["actors/src/order", "actors/src/webhook"]),
     ("payments", &["actors/src/counter", "actors/src/order", "actors/src/reconciler", "actors/src/webhook"]),
@@ -283,7 +278,8 @@ fn each_table_is_written_by_the_product() {
 const MOST_LINES: usize = 450;
 
 /// Files that are longer.
-const LONG_FILES: &[&str] = &[];
+const LONG_FILES: &[&str] =
+    &["actors/src/session/actor.rs", "actors/src/webhook/actor.rs", "crates/http/src/input/rules.rs"];
 
 #[test]
 fn a_file_is_read_in_one_sitting() {
@@ -312,15 +308,10 @@ const VAGUELY_NAMED: &[&str] = &[
 
 /// Files with such words among their identifiers.
 const VAGUE_IDENTIFIERS: &[(&str, &str)] = &[
-    ("actors/bookings/src/actor.rs", "kept"),
-    ("actors/src/counter/actor.rs", "kept"),
-    ("actors/src/licence/actor.rs", "kept"),
-    ("actors/src/order/actor.rs", "kept"),
     ("actors/src/reconciler/by_hand.rs", "Dealt"),
     ("actors/src/reconciler/events.rs", "Dealt"),
     ("actors/src/reconciler/sweep.rs", "Dealt"),
     ("actors/src/webhook/actor.rs", "Dealt"),
-    ("actors/src/webhook/actor.rs", "kept"),
     ("actors/src/webhook/fulfil/mod.rs", "fates"),
     ("actors/src/webhook/fulfil/mod.rs", "goods"),
     ("actors/src/webhook/messages.rs", "Dealt"),
@@ -332,11 +323,6 @@ const VAGUE_IDENTIFIERS: &[(&str, &str)] = &[
     ("crates/http/src/layers/wire.rs", "Wire"),
     ("crates/http/src/listener.rs", "Wire"),
     ("crates/http/src/service.rs", "Facts"),
-    ("crates/kernel/src/audit_log/sealer.rs", "kept"),
-    ("crates/kernel/src/batch.rs", "kept"),
-    ("crates/kernel/src/database/kept.rs", "kept"),
-    ("crates/kernel/src/database/mod.rs", "kept"),
-    ("crates/kernel/src/idempotency/once.rs", "kept"),
     ("crates/kernel/src/sweeper/mod.rs", "kept"),
     ("src/cli/webhook.rs", "Dealt"),
     ("dev/src/stripe/api.rs", "kept"),

@@ -15,7 +15,7 @@ use primetech_kernel::ask::ask;
 use utoipa::ToSchema;
 
 use super::BookingAnswer;
-use crate::Bookings;
+use crate::domain::Bookings;
 use crate::messages::{Book, BookingView, WantedBooking};
 
 pub fn endpoint() -> Endpoint {

@@ -9,7 +9,9 @@ use primetech_http::layers::permission::Admin;
 use primetech_http::openapi::{Doc, PageOf};
 use serde_json::json;
 
-use crate::{BookingDetails, BookingFilter, BookingStatus, Bookings};
+use crate::domain::Bookings;
+use crate::messages::{BookingDetails, BookingFilter};
+use crate::status::BookingStatus;
 
 pub fn endpoint() -> Endpoint {
     Endpoint::get("/api/admin/bookings", handle).documented(doc)

@@ -11,8 +11,10 @@ use primetech_kernel::identifiers::BookingRef;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::Bookings;
 use crate::error::{BOOKING_INVALID_TRANSITION, BOOKING_NOT_FOUND};
-use crate::{BookingDetails, BookingStatus, Bookings, MoveBooking};
+use crate::messages::{BookingDetails, MoveBooking};
+use crate::status::BookingStatus;
 
 pub fn endpoint() -> Endpoint {
     Endpoint::patch("/api/admin/bookings/{bkgRef}", handle).documented(doc)

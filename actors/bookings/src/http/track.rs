@@ -10,7 +10,7 @@ use primetech_kernel::identifiers::BookingRef;
 use serde_json::json;
 
 use super::BookingAnswer;
-use crate::Bookings;
+use crate::domain::Bookings;
 use crate::error::BOOKING_NOT_FOUND;
 
 pub fn endpoint() -> Endpoint {
