@@ -41,13 +41,19 @@ async fn furnish_every_table(shop: &mut Shop) {
     let (owner, _) = furnish(shop).await;
     let key = [("content-type", "application/json"), ("cookie", &*owner.cookie), ("idempotency-key", "kept")];
     let cart = json!({"items": [{"sku": "editor", "quantity": 1}]}).to_string();
-    let started = shop.send(0, Method::POST, DEMO, "/api/checkout/start", &key, Some(cart)).await;
-    let started = started.expect(201).json();
+    let start =
+        async || shop.send(0, Method::POST, DEMO, "/api/checkout/start", &key, Some(cart.clone())).await;
+    // A failure that the provider keeps: the second request makes another attempt.
+    shop.stand_in("mode", &json!({"api": "error500", "count": 1})).await;
+    start().await.expect(502);
+    let started = start().await.expect(201).json();
     shop.deliver(0, &shop.paid_event(&started, "pi")).await.expect(200);
     let intent = format!("pi_{}", started["order"]["id"].as_str().unwrap());
     let dispute =
         json!({"id": "dp_1", "object": "dispute", "payment_intent": intent, "status": "needs_response"});
     shop.deliver(0, &event("charge.dispute.created", dispute)).await.expect(200);
+    let refund = json!({"id": "ch_1", "payment_intent": intent, "refunded": false, "amount_refunded": 100});
+    shop.deliver(0, &event("charge.refunded", refund)).await.expect(200);
     let forgotten = json!({"email": owner.email});
     shop.post(0, DEMO, "/api/auth/request-password-reset", &forgotten).await.expect(202);
     let invoice = started["invoice"]["number"].as_str().unwrap();

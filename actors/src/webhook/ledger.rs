@@ -144,12 +144,12 @@ impl Account {
             ));
         }
         let is_paid_now = matches!(what, SessionEvent::Paid { .. });
-        if is_paid_now && self.is_paid() {
-            if let (Some(known), Some(other)) = (self.payment_intent.as_deref(), payment_intent)
-                && known != other
-            {
-                return Err(format!("the order is paid by {known} already: refund {other} at the provider"));
-            }
+        if is_paid_now
+            && self.is_paid()
+            && let (Some(known), Some(other)) = (self.payment_intent.as_deref(), payment_intent)
+            && known != other
+        {
+            return Err(format!("the order is paid by {known} already: refund {other} at the provider"));
         }
         // Another session's end says nothing: the order ends with the one that its customer was given last.
         let is_present = self.session_id.as_deref().is_none_or(|present| present == session_id);

@@ -172,7 +172,15 @@ async fn read_reports(
         return Ok(());
     }
     let (tenants, payments): (Vec<Uuid>, Vec<Uuid>) = paid.into_iter().unzip();
-    let rows: Vec<(Uuid, Uuid, String, String, Option<DateTime<Utc>>)> = sqlx::query_as(
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        tenant_id: Uuid,
+        order_id: Uuid,
+        provider_dispute_id: String,
+        status: String,
+        told_at: Option<DateTime<Utc>>,
+    }
+    let rows: Vec<Row> = sqlx::query_as(
         "SELECT d.tenant_id, p.order_id, d.provider_dispute_id, d.status, d.told_at
          FROM unnest($1::uuid[], $2::uuid[]) AS wanted (tenant_id, payment_id)
          JOIN payment_disputes d ON d.tenant_id = wanted.tenant_id AND d.payment_id = wanted.payment_id
@@ -182,10 +190,11 @@ async fn read_reports(
     .bind(&payments)
     .fetch_all(&mut *connection)
     .await?;
-    for (tenant_id, order_id, id, status, told_at) in rows {
-        let status = DisputeStatus::parse(&status)
+    for row in rows {
+        let status = DisputeStatus::parse(&row.status)
             .ok_or_else(|| sqlx::Error::Decode("an unknown dispute status".into()))?;
-        if let Some(account) = accounts.get_mut(&(tenant_id, order_id)) {
+        if let Some(account) = accounts.get_mut(&(row.tenant_id, row.order_id)) {
+            let (id, told_at) = (row.provider_dispute_id, row.told_at);
             account.disputes.push(Dispute { id, status, told_at });
         }
     }
