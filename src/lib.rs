@@ -11,9 +11,13 @@ pub mod integrations;
 pub mod metrics;
 #[cfg(feature = "dev")]
 pub mod process;
+mod program;
 mod reconciler;
 pub mod routes;
 pub mod schema;
 pub mod telemetry;
+
+pub use cli::run;
+pub use program::Program;
 
 pub use primetech_http::{error, input, layers, limits, openapi, rate_limits};

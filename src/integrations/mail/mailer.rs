@@ -6,6 +6,7 @@ use primetech_actors::outbox::{Delivery, DeliveryError, Destination};
 use primetech_actors::session::TokenSecret;
 use primetech_actors::system::Actors;
 use primetech_bookings::{BookingNotice, CustomerMail};
+use primetech_module::{UserLetter, UserMail};
 use uuid::Uuid;
 
 use super::transport::{MailerError, Transport};
@@ -29,7 +30,7 @@ impl Mailer {
         Ok(Self { transport: Transport::new(&config.mail.transport)?, config: Arc::clone(config), desk })
     }
 
-    async fn send(
+    async fn send_letter(
         &self,
         id: Uuid,
         recipient: Recipient,
@@ -59,7 +60,7 @@ impl Destination for Mailer {
             return Ok(());
         }
         match self.desk.write(&delivery).await? {
-            Some((recipient, letter)) => self.send(delivery.id, recipient, &letter).await,
+            Some((recipient, letter)) => self.send_letter(delivery.id, recipient, &letter).await,
             None => Ok(()),
         }
     }
@@ -73,7 +74,18 @@ impl CustomerMail for Mailer {
     ) -> LocalBoxFuture<'_, Result<(), DeliveryError>> {
         Box::pin(async move {
             let (recipient, letter) = self.desk.booking(&delivery, &notice).await?;
-            self.send(delivery.id, recipient, &letter).await
+            self.send_letter(delivery.id, recipient, &letter).await
+        })
+    }
+}
+
+impl UserMail for Mailer {
+    fn send(&self, delivery: Delivery, letter: UserLetter) -> LocalBoxFuture<'_, Result<(), DeliveryError>> {
+        Box::pin(async move {
+            match self.desk.to_user(&delivery, letter).await? {
+                Some((recipient, letter)) => self.send_letter(delivery.id, recipient, &letter).await,
+                None => Ok(()),
+            }
         })
     }
 }

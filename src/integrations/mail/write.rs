@@ -11,6 +11,7 @@ use primetech_actors::outbox::{Delivery, DeliveryError};
 use primetech_actors::session::{FindUser, MailTokenKind, TokenSecret, User};
 use primetech_actors::system::Actors;
 use primetech_bookings::{BookingNotice, BookingStatus};
+use primetech_module::UserLetter;
 use serde_json::Value;
 use url::form_urlencoded;
 use uuid::Uuid;
@@ -85,7 +86,25 @@ impl Desk {
     async fn user(&self, delivery: &Delivery) -> Result<Option<User>, DeliveryError> {
         // A reset that was asked for an unknown address has no user.
         let Some(user_id) = id(&delivery.payload, "userId") else { return Ok(None) };
+        self.find_user(delivery, user_id).await
+    }
+
+    async fn find_user(&self, delivery: &Delivery, user_id: Uuid) -> Result<Option<User>, DeliveryError> {
         ask(&self.actors.session, FindUser { scope: delivery.scope, user_id }).await.map_err(temporary)
+    }
+
+    /// A module's letter and whom it goes to; none if the user is gone.
+    pub(super) async fn to_user(
+        &self,
+        delivery: &Delivery,
+        letter: UserLetter,
+    ) -> Result<Option<(Recipient, Letter)>, DeliveryError> {
+        let shop = self.actors.tenants.name_of(&delivery.scope).await.map_err(temporary)?;
+        let Some(user) = self.find_user(delivery, letter.user_id).await? else { return Ok(None) };
+        let mut text = vec![greeting(user.name.as_deref())];
+        text.extend(letter.paragraphs);
+        let subject = format!("{shop}: {}", letter.subject);
+        Ok(Some((user.into(), Letter { subject, text, link: None, event: None, shop })))
     }
 
     fn link(&self, page: &str, kind: MailTokenKind, delivery: &Delivery) -> Result<String, DeliveryError> {
