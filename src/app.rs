@@ -119,7 +119,7 @@ impl Default for Options {
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             threads: None,
-            extend: |_, modules| modules,
+            extend: compose::nothing_more(),
             adjust_endpoints: |endpoints| endpoints,
         }
     }
@@ -133,8 +133,8 @@ pub enum ServeError {
     SigningKey(#[from] InvalidSigningKey),
     #[error("the actors cannot be started: {0}")]
     Actors(Fault),
-    #[error("the modules do not fit together: {0}")]
-    Modules(Conflicts),
+    #[error(transparent)]
+    Modules(#[from] Conflicts),
     #[error("cannot listen on {address}: {error}")]
     Listen { address: SocketAddr, error: io::Error },
     #[error("STRIPE_SECRET_KEY or STRIPE_API_BASE: {0}")]
@@ -156,9 +156,11 @@ pub struct Conflicts(pub Vec<Conflict>);
 impl fmt::Display for Conflicts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let texts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        formatter.write_str(&texts.join("; "))
+        write!(formatter, "the modules do not fit together: {}", texts.join("; "))
     }
 }
+
+impl std::error::Error for Conflicts {}
 
 /// A server that listens and does not serve yet.
 pub struct Application {
@@ -199,9 +201,8 @@ impl Application {
         let documents = Documents::new(printer, storage.clone(), threads);
         let config = Arc::new(config);
         let mailer = Arc::new(Mailer::new(&config, &actors)?);
-        let adapters = Adapters { customer_mail: mailer.clone(), mail_allowances };
-        let composition = extend(&runtime, compose::modules(&runtime, &adapters)).compose();
-        let composition = composition.map_err(|conflicts| ServeError::Modules(Conflicts(conflicts)))?;
+        let adapters = Adapters { customer_mail: mailer.clone(), user_mail: mailer.clone(), mail_allowances };
+        let composition = compose::compose(&runtime, &adapters, &extend)?;
         let modules = composition.shared();
         let Composition { endpoints, codes, reactions, workers, .. } = composition;
         let endpoints = adjust_endpoints(endpoints);

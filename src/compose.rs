@@ -1,4 +1,4 @@
-//! The one list of this program's modules. A plug-in adds its own with [`Extend`].
+//! The one list of the product's modules. A program of others adds its own: see [`crate::Program`].
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,27 +12,61 @@ use primetech_bookings::{BookingNotice, Bookings, CustomerMail};
 use primetech_http::endpoint::Endpoint;
 use primetech_http::error::Code;
 use primetech_kernel::runtime::Runtime;
-use primetech_module::{Composition, Conflict, Description, Module, Modules, Surface};
+use primetech_module::{Composition, Description, Module, Modules, Surface, UserLetter, UserMail};
 use secrecy::SecretString;
 
+use crate::app::Conflicts;
 use crate::routes;
 
 /// Adds modules to the product's, after them.
-pub type Extend = fn(&Runtime, Modules) -> Modules;
+pub type Extend = Arc<dyn Fn(&Runtime, &Adapters, Modules) -> Modules + Send + Sync>;
+
+/// Adds nothing.
+pub fn nothing_more() -> Extend {
+    Arc::new(|_, _, modules| modules)
+}
 
 /// The outside services that modules need.
 pub struct Adapters {
     pub customer_mail: Arc<dyn CustomerMail>,
+    /// For modules of others.
+    pub user_mail: Arc<dyn UserMail>,
     pub mail_allowances: MailAllowances,
 }
 
+impl Adapters {
+    /// For a process that delivers nothing.
+    pub fn absent() -> Self {
+        Self {
+            customer_mail: Arc::new(NoMail),
+            user_mail: Arc::new(NoMail),
+            mail_allowances: MailAllowances::unlimited(),
+        }
+    }
+}
+
+/// The product's modules with those that `extend` adds, checked and put together.
+pub fn compose(runtime: &Runtime, adapters: &Adapters, extend: &Extend) -> Result<Composition, Conflicts> {
+    extend(runtime, adapters, modules(runtime, adapters)).compose().map_err(Conflicts)
+}
+
 /// The product's modules, those that tell before those that hear.
-pub fn modules(runtime: &Runtime, adapters: &Adapters) -> Modules {
+fn modules(runtime: &Runtime, adapters: &Adapters) -> Modules {
     Modules::default().with(&Arc::new(Platform)).with(&Bookings::new(
         runtime,
         Arc::clone(&adapters.customer_mail),
         adapters.mail_allowances.clone(),
     ))
+}
+
+/// Looks at the composition without a process that serves: over a database that is never asked.
+pub fn describe(extend: Extend) -> Result<Composition, Conflicts> {
+    // Modules start actors, which need a system: one that ends with this look at them.
+    let look = || actix_web::rt::System::new().block_on(async move { unserved(&extend) });
+    match std::thread::spawn(look).join() {
+        Ok(looked) => looked,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }
 
 /// What has no module of its own: the endpoints of `routes`.
@@ -69,34 +103,31 @@ struct Described {
 
 fn described() -> &'static Described {
     static DESCRIBED: OnceLock<Described> = OnceLock::new();
-    DESCRIBED.get_or_init(|| {
-        // Modules start actors, which need a system: one that ends with this look at them.
-        let looked =
-            std::thread::spawn(|| actix_web::rt::System::new().block_on(async { unserved() })).join();
-        match looked {
-            Ok(Ok(Composition { endpoints, codes, description, .. })) => {
-                Described { endpoints, codes, description }
-            }
-            Ok(Err(conflicts)) => unreachable!("the product's own modules fit together: {conflicts:?}"),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+    DESCRIBED.get_or_init(|| match describe(nothing_more()) {
+        Ok(Composition { endpoints, codes, description, .. }) => Described { endpoints, codes, description },
+        Err(conflicts) => unreachable!("the product's own modules fit together: {conflicts}"),
     })
 }
 
 /// The composition over a database that is never asked.
-fn unserved() -> Result<Composition, Vec<Conflict>> {
+fn unserved(extend: &Extend) -> Result<Composition, Conflicts> {
     let url = SecretString::from("postgres://unserved.invalid/unserved");
     let database = match Database::connect_lazy(&url, 1) {
         Ok(database) => database,
         Err(error) => unreachable!("a constant: {error}"),
     };
     let runtime = Runtime::start(database, Arc::new(SystemClock), 1, BatchLimits::default());
-    let adapters = Adapters { customer_mail: Arc::new(NoMail), mail_allowances: MailAllowances::unlimited() };
-    modules(&runtime, &adapters).compose()
+    compose(&runtime, &Adapters::absent(), extend)
 }
 
-/// For a composition that serves nobody.
+/// For a process that delivers nothing.
 struct NoMail;
+
+impl NoMail {
+    fn refuse() -> LocalBoxFuture<'static, Result<(), DeliveryError>> {
+        Box::pin(async { Err(DeliveryError::Temporary("this process sends no mail".to_owned())) })
+    }
+}
 
 impl CustomerMail for NoMail {
     fn booking_changed(
@@ -104,7 +135,13 @@ impl CustomerMail for NoMail {
         _: Delivery,
         _: BookingNotice,
     ) -> LocalBoxFuture<'_, Result<(), DeliveryError>> {
-        Box::pin(async { Err(DeliveryError::Temporary("this process sends no mail".to_owned())) })
+        Self::refuse()
+    }
+}
+
+impl UserMail for NoMail {
+    fn send(&self, _: Delivery, _: UserLetter) -> LocalBoxFuture<'_, Result<(), DeliveryError>> {
+        Self::refuse()
     }
 }
 

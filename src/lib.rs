@@ -10,11 +10,14 @@ pub mod documents;
 pub mod integrations;
 pub mod metrics;
 mod open_sessions;
+mod program;
 mod reconciler;
 pub mod routes;
 pub mod schema;
 pub mod telemetry;
 
+pub use cli::run;
 #[cfg(feature = "dev")]
 pub use primetech_dev::process;
 pub use primetech_http::{error, input, layers, limits, openapi, rate_limits};
+pub use program::Program;

@@ -3,9 +3,10 @@
 use primetech_actors::database::inspection::AppliedMigration;
 use primetech_actors::database::{APPLICATION_ROLE, SchemaVersion, connect_as_owner};
 use primetech_actors::fault::Fault;
+use primetech_module::Migrations;
 use secrecy::SecretString;
-use sqlx::AssertSqlSafe;
 use sqlx::migrate::{Migrate, Migrator};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 /// Embedded when the program was built.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -23,6 +24,15 @@ pub enum SchemaMismatch {
         "the database's schema is at version {found}: what this program (at {known}) does not know was taken away in it"
     )]
     Outgrown { found: i64, known: i64 },
+    #[error(
+        "the schema of the module {module} is at version {found}, this program's at {wanted}: run this program's `migrate`"
+    )]
+    ModuleBehind { module: &'static str, found: i64, wanted: i64 },
+    #[error(
+        "the schema of the module {module} is at version {found}: what this program (at {known}) does not know was taken \
+         away in it"
+    )]
+    ModuleOutgrown { module: &'static str, found: i64, known: i64 },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +66,19 @@ pub fn check_version(found: Option<SchemaVersion>) -> Result<(), SchemaMismatch>
     }
 }
 
+/// [`check_version`] of the schema of a module that brings its own migrations.
+pub fn check_module(migrations: &Migrations, found: Option<SchemaVersion>) -> Result<(), SchemaMismatch> {
+    let (module, known) = (migrations.module, migrations.latest_version());
+    let (newest, oldest_known) = found.map_or((0, 0), |found| (found.newest, found.oldest_known));
+    if newest < known {
+        Err(SchemaMismatch::ModuleBehind { module, found: newest, wanted: known })
+    } else if oldest_known > known {
+        Err(SchemaMismatch::ModuleOutgrown { module, found: newest, known })
+    } else {
+        Ok(())
+    }
+}
+
 /// How the migrations that a database has differ from this program's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Differences {
@@ -69,14 +92,14 @@ pub struct Differences {
     pub broken: Vec<i64>,
 }
 
-/// Compares a database's migrations with this program's.
-pub fn differences(applied: &[AppliedMigration]) -> Differences {
-    let own = |version: i64| MIGRATIONS.iter().find(|migration| migration.version == version);
+/// Compares a database's migrations with those of this program.
+pub fn differences(migrator: &Migrator, applied: &[AppliedMigration]) -> Differences {
+    let own = |version: i64| migrator.iter().find(|migration| migration.version == version);
     let versions = |which: &dyn Fn(&AppliedMigration) -> bool| {
         applied.iter().filter(|migration| which(migration)).map(|migration| migration.version).collect()
     };
     Differences {
-        missing: MIGRATIONS
+        missing: migrator
             .iter()
             .map(|migration| migration.version)
             .filter(|version| !applied.iter().any(|migration| migration.version == *version))
@@ -89,17 +112,30 @@ pub fn differences(applied: &[AppliedMigration]) -> Differences {
     }
 }
 
-/// Brings a database to this program's schema, as the role that the URL logs in as. Done already: nothing happens.
+/// Brings a database to the product's schema, as the role that the URL logs in as. Done already: nothing happens.
 /// Several at once wait for each other. Tells how many migrations were applied.
 pub async fn migrate(url: &SecretString) -> Result<usize, MigrateError> {
+    migrate_with(url, &[]).await
+}
+
+/// [`migrate`], then the same for the modules that bring their own migrations.
+pub async fn migrate_with(url: &SecretString, modules: &[Migrations]) -> Result<usize, MigrateError> {
     let mut connection = connect_as_owner(url).await?;
-    connection.ensure_migrations_table(&MIGRATIONS.table_name).await?;
-    let before = connection.list_applied_migrations(&MIGRATIONS.table_name).await?.len();
-    MIGRATIONS.run(&mut connection).await?;
-    let after = connection.list_applied_migrations(&MIGRATIONS.table_name).await?.len();
+    let mut applied = apply(&mut connection, &MIGRATIONS).await?;
+    for module in modules {
+        applied += apply(&mut connection, module.migrator()).await?;
+    }
+    Ok(applied)
+}
+
+async fn apply(connection: &mut PgConnection, migrator: &Migrator) -> Result<usize, MigrateError> {
+    connection.ensure_migrations_table(&migrator.table_name).await?;
+    let before = connection.list_applied_migrations(&migrator.table_name).await?.len();
+    migrator.run(&mut *connection).await?;
+    let after = connection.list_applied_migrations(&migrator.table_name).await?.len();
     // The application has to see which version it works on. Both names are constants.
-    let grant = format!("GRANT SELECT ON {} TO {APPLICATION_ROLE}", MIGRATIONS.table_name);
-    sqlx::raw_sql(AssertSqlSafe(grant)).execute(&mut connection).await?;
+    let grant = format!("GRANT SELECT ON {} TO {APPLICATION_ROLE}", migrator.table_name);
+    sqlx::raw_sql(AssertSqlSafe(grant)).execute(&mut *connection).await?;
     Ok(after.saturating_sub(before))
 }
 

@@ -8,10 +8,14 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::Value;
 
+use primetech_module::Composition;
+
 use super::fail;
 use crate::app::{Application, Options};
-use crate::config::{Environment as Kind, LogConfig};
+use crate::compose::Extend;
+use crate::config::{Environment as Kind, LogConfig, Reader, Variables};
 use crate::dev::{DevError, Environment, Progress, Wishes};
+use crate::program::Program;
 use crate::telemetry;
 
 #[derive(Args)]
@@ -35,28 +39,34 @@ impl Progress for OnTerminal {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> ExitCode {
+pub(super) fn run(arguments: &Arguments, program: &Program, composition: Composition) -> ExitCode {
     // Quiet unless asked: the banner must stay in sight.
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "warn,primetech=info".to_owned());
     let _logs = telemetry::start(Kind::Development, &LogConfig { filter: Some(filter), otlp_endpoint: None });
-    match actix_web::rt::System::new().block_on(work(arguments)) {
+    match actix_web::rt::System::new().block_on(work(arguments, program, composition)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error),
     }
 }
 
-async fn work(arguments: &Arguments) -> Result<(), DevError> {
+async fn work(arguments: &Arguments, program: &Program, composition: Composition) -> Result<(), DevError> {
     let begun = Instant::now();
-    let wishes = Wishes::new(&arguments.data_dir, arguments.port, !arguments.no_rate_limit);
+    let mut wishes = Wishes::new(&arguments.data_dir, arguments.port, !arguments.no_rate_limit);
+    wishes.migrations = composition.shared().migrations().to_vec();
+    wishes.seeds = composition.seeds;
+    // The product's settings are the environment's that is brought up; those of other modules are the person's.
+    let mut read = Reader::new(Variables::load()?);
+    let extend = program.read(&mut read);
+    let extend = read.finish(extend)?;
     let environment = Environment::start(wishes, &OnTerminal(begun)).await?;
-    let served = serve(&environment, begun).await;
+    let served = serve(&environment, extend, begun).await;
     environment.stop().await?;
     println!("stopped; {} has the data for the next start", arguments.data_dir.display());
     served
 }
 
-async fn serve(environment: &Environment, begun: Instant) -> Result<(), DevError> {
-    let application = Application::build(environment.config()?, Options::default())?;
+async fn serve(environment: &Environment, extend: Extend, begun: Instant) -> Result<(), DevError> {
+    let application = Application::build(environment.config()?, Options { extend, ..Options::default() })?;
     let api_base = format!("http://127.0.0.1:{}", application.port());
     environment.stripe().set_webhook_endpoint(&format!("{api_base}/api/webhooks/stripe"))?;
     let description = environment.description(&api_base).await?;

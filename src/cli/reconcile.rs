@@ -13,6 +13,7 @@ use super::output::{Reply, Table};
 use super::workplace::{Workplace, execute};
 use crate::config;
 use crate::integrations::stripe::{PaymentProvider, ProviderTimeouts};
+use crate::program::Program;
 
 #[derive(Args)]
 #[command(
@@ -37,18 +38,18 @@ pub(super) struct Arguments {
     limit: i64,
 }
 
-pub(super) fn run(arguments: Arguments) -> ExitCode {
-    execute(arguments.json, async move { reconcile(&arguments).await })
+pub(super) fn run(arguments: Arguments, program: &Program) -> ExitCode {
+    execute(arguments.json, async move { reconcile(&arguments, program).await })
 }
 
-async fn reconcile(arguments: &Arguments) -> Result<Reply, Failure> {
+async fn reconcile(arguments: &Arguments, program: &Program) -> Result<Reply, Failure> {
     let mut checks = Checks::new();
     let number = checks.optional("--order", arguments.order.as_deref(), OrderNumber::parse);
     let number = checks.finish(number)?;
     let (stripe, settings) = config::payment_provider()?;
     let provider = PaymentProvider::new(stripe.secret_key, stripe.api_base, ProviderTimeouts::default())
         .map_err(Failure::refused)?;
-    let workplace = Workplace::open().await?;
+    let workplace = Workplace::open_with_modules(program).await?;
     let mut choice = Choice { at_most: arguments.limit, ..Choice::default() };
     let mut settled = None;
     if let Some(slug) = &arguments.tenant {

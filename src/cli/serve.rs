@@ -4,18 +4,20 @@ use std::process::ExitCode;
 
 use super::fail;
 use crate::app::{Application, Options};
-use crate::config::Config;
+use crate::config::Variables;
+use crate::program::Program;
 use crate::telemetry;
 
-pub(super) fn run() -> ExitCode {
-    let config = match Config::load() {
-        Ok(config) => config,
+pub(super) fn run(program: &Program) -> ExitCode {
+    let configured = Variables::load().and_then(|variables| program.configure(variables));
+    let (config, extend) = match configured {
+        Ok(configured) => configured,
         Err(faults) => return fail(faults),
     };
     let telemetry = telemetry::start(config.environment, &config.log);
     raise_open_files_limit();
     let served = actix_web::rt::System::new().block_on(async {
-        let application = Application::build(config, Options::default())?;
+        let application = Application::build(config, Options { extend, ..Options::default() })?;
         tracing::info!(address = %application.address(), "serving");
         application.run().await?;
         tracing::info!("stopped");

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::output::{Reply, Table, time};
 use super::workplace::{Workplace, execute};
+use crate::program::Program;
 
 /// Events that one command runs again; what is left, the next one does.
 const MOST_RETRIED: i64 = 10_000;
@@ -93,11 +94,11 @@ struct Retried {
     event: Option<EventRecord>,
 }
 
-pub(super) fn run(arguments: Arguments) -> ExitCode {
+pub(super) fn run(arguments: Arguments, program: &Program) -> ExitCode {
     execute(arguments.json, async {
         match arguments.command {
             WebhookCommand::List(wish) => list(&wish).await,
-            WebhookCommand::Retry(wish) => retry(wish).await,
+            WebhookCommand::Retry(wish) => retry(wish, program).await,
         }
     })
 }
@@ -140,8 +141,8 @@ fn remark(event: &EventRecord) -> String {
     }
 }
 
-async fn retry(arguments: RetryArguments) -> Result<Reply, Failure> {
-    let workplace = Workplace::open().await?;
+async fn retry(arguments: RetryArguments, program: &Program) -> Result<Reply, Failure> {
+    let workplace = Workplace::open_with_modules(program).await?;
     let ids = match arguments.provider_event_id {
         Some(id) => vec![id],
         None => overview::failed(&workplace.database, MOST_RETRIED).await?,

@@ -10,11 +10,16 @@ use primetech_actors::clock::{SharedClock, SystemClock};
 use primetech_actors::database::Database;
 use primetech_actors::database::owner::OwnerConnection;
 use primetech_actors::tenancy::registry::{self, TenantRecord};
+use primetech_kernel::batch::BatchLimits;
+use primetech_kernel::runtime::Runtime;
+use secrecy::SecretString;
 
 use super::failure::Failure;
 use super::output::{self, Reply};
-use crate::config::database_url;
-use crate::schema::check_version;
+use crate::compose::{self, Adapters};
+use crate::config::{Reader, Variables, database_url, read_database_url};
+use crate::program::Program;
+use crate::schema::{self, check_version};
 
 /// A command does one thing after the other; the second is for what it has a domain actor do.
 const CONNECTIONS: u32 = 2;
@@ -25,18 +30,43 @@ pub(super) struct Workplace {
     /// Works under the role of the URL, for what the application may only read.
     pub owner: OwnerConnection,
     pub clock: SharedClock,
+    /// The threads of modules' actors, which end with it.
+    _runtime: Option<Runtime>,
 }
 
 impl Workplace {
     /// Connects, within a few seconds or not at all. Needs no variable but `DATABASE_URL`.
     pub async fn open() -> Result<Self, Failure> {
-        let url = database_url()?;
+        Self::open_at(&database_url()?).await
+    }
+
+    async fn open_at(url: &SecretString) -> Result<Self, Failure> {
         let operator = Actor::Operator(operator_name().into());
-        let mut owner = OwnerConnection::connect(&url).await?.acting_for(operator.clone());
-        check_version(owner.schema_version().await?)?;
+        let mut owner = OwnerConnection::connect(url).await?.acting_for(operator.clone());
+        check_version(owner.schema_version(&schema::MIGRATIONS.table_name).await?)?;
         let database =
-            Database::connect_lazy(&url, CONNECTIONS).map_err(Failure::refused)?.acting_for(operator);
-        Ok(Self { database, owner, clock: Arc::new(SystemClock) })
+            Database::connect_lazy(url, CONNECTIONS).map_err(Failure::refused)?.acting_for(operator);
+        Ok(Self { database, owner, clock: Arc::new(SystemClock), _runtime: None })
+    }
+
+    /// The same, for a command whose transactions tell what modules hear. Needs the modules' variables as well.
+    pub async fn open_with_modules(program: &Program) -> Result<Self, Failure> {
+        let mut read = Reader::new(Variables::load()?);
+        let url = read_database_url(&mut read);
+        let extend = program.read(&mut read);
+        let (url, extend) = read.finish(url.zip(extend))?;
+        let mut workplace = Self::open_at(&url).await?;
+        let (database, clock) = (workplace.database.clone(), Arc::clone(&workplace.clock));
+        let runtime = Runtime::start(database, clock, 1, BatchLimits::default());
+        let composed = compose::compose(&runtime, &Adapters::absent(), &extend).map_err(Failure::refused)?;
+        for migrations in composed.shared().migrations() {
+            schema::check_module(migrations, workplace.owner.schema_version(migrations.history()).await?)?;
+        }
+        if workplace.database.heard_by(composed.reactions).is_err() {
+            return Err(Failure::refused("the database has listeners already"));
+        }
+        workplace._runtime = Some(runtime);
+        Ok(workplace)
     }
 
     /// The same, for a command that writes tenants.

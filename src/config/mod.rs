@@ -4,13 +4,9 @@
 //! a fault states what a variable must be, never what it is, and secrets have types that hide them.
 
 mod checks;
-pub mod dotenv;
 mod mail;
 mod parts;
-mod reader;
-mod variables;
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -25,13 +21,12 @@ use url::Url;
 
 use primetech_http::context::front_end_url;
 pub use primetech_http::rate_limits::RateLimits;
+pub use primetech_kernel::settings::{ConfigFault, ConfigFaults, Reader, Variables, dotenv};
 
 use crate::layers::address::TrustedProxies;
 use crate::layers::cookies::CookieSettings;
 pub use mail::MailTransport;
 pub use parts::Parts;
-use reader::Reader;
-pub use variables::Variables;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
@@ -102,35 +97,7 @@ pub struct LogConfig {
     pub otlp_endpoint: Option<Url>,
 }
 
-/// One variable's fault.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigFault {
-    pub variable: &'static str,
-    pub fault: String,
-}
-
-/// Everything that is wrong with the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigFaults(pub Vec<ConfigFault>);
-
-impl fmt::Display for ConfigFaults {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the configuration is not complete and right:")?;
-        for ConfigFault { variable, fault } in &self.0 {
-            write!(formatter, "\n  {variable} {fault}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigFaults {}
-
 impl Config {
-    /// From the process's environment, with a `.env` file of the working directory beneath it.
-    pub fn load() -> Result<Self, ConfigFaults> {
-        Self::parse(Variables::load()?)
-    }
-
     /// From variables. An empty one counts as missing.
     pub fn parse(variables: Variables) -> Result<Self, ConfigFaults> {
         let mut read = Reader::new(variables);
@@ -138,8 +105,8 @@ impl Config {
         read.finish(config)
     }
 
-    /// None where a fault was noted.
-    fn read(read: &mut Reader) -> Option<Self> {
+    /// None if a fault was noted.
+    pub(crate) fn read(read: &mut Reader) -> Option<Self> {
         let environment = read.or("NODE_ENV", Environment::Production, checks::environment);
         let bind_address = read.or("BIND_ADDRESS", IpAddr::V4(Ipv4Addr::LOCALHOST), checks::address);
         let port = read.or("PORT", 4000, checks::port);
@@ -272,8 +239,13 @@ impl Config {
 /// For the commands that work on the database and nothing else.
 pub fn database_url() -> Result<SecretString, ConfigFaults> {
     let mut read = Reader::new(Variables::load()?);
-    let url = read.required("DATABASE_URL", checks::database_url);
+    let url = read_database_url(&mut read);
     read.finish(url)
+}
+
+/// For those that need more beside it. None if a fault was noted.
+pub fn read_database_url(read: &mut Reader) -> Option<SecretString> {
+    read.required("DATABASE_URL", checks::database_url)
 }
 
 /// For the command that asks Stripe.

@@ -1,10 +1,10 @@
 use secrecy::{SecretSlice, SecretString};
 
-use super::reader::Reader;
-use super::variables::Variables;
 use super::{
-    Config, ConfigFault, ConfigFaults, Environment, MailConfig, StorageConfig, StripeConfig, checks,
+    Config, ConfigFault, ConfigFaults, Environment, MailConfig, Reader, StorageConfig, StripeConfig,
+    Variables, checks,
 };
+use crate::program::Program;
 
 /// What is right of a configuration that may not be: for `doctor`, which looks at each part by itself.
 #[derive(Debug, Clone)]
@@ -23,10 +23,10 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// From variables, as [`Config::parse`] takes them.
-    pub fn read(variables: Variables) -> Self {
-        let (whole, faults) = match Config::parse(variables.clone()) {
-            Ok(config) => (Some(config), Vec::new()),
+    /// From variables, as the program takes them.
+    pub fn read(variables: Variables, program: &Program) -> Self {
+        let (whole, faults) = match program.configure(variables.clone()) {
+            Ok((config, _)) => (Some(config), Vec::new()),
             Err(ConfigFaults(faults)) => (None, faults),
         };
         let mut read = Reader::new(variables);

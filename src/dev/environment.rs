@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use primetech_actors::clock::{Clock, SystemClock};
+use primetech_module::{Migrations, Seed};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
@@ -29,13 +30,18 @@ pub struct Wishes {
     pub port: u16,
     pub rate_limit: bool,
     pub cluster: ClusterOptions,
+    /// Of modules that bring their own.
+    pub migrations: Vec<Migrations>,
+    /// Of modules.
+    pub seeds: Vec<Seed>,
 }
 
 impl Wishes {
     /// As `primetech dev` starts it: nothing that was answered is lost by a crash.
     pub fn new(data_directory: &Path, port: u16, rate_limit: bool) -> Self {
         let cluster = ClusterOptions::new(data_directory.join("postgres"));
-        Self { data_directory: data_directory.to_owned(), port, rate_limit, cluster }
+        let data_directory = data_directory.to_owned();
+        Self { data_directory, port, rate_limit, cluster, migrations: Vec::new(), seeds: Vec::new() }
     }
 }
 
@@ -96,9 +102,10 @@ impl Environment {
 
         progress.step("schema and shops");
         let url = environment.database_url();
-        schema::migrate(&url.as_str().into()).await?;
+        schema::migrate_with(&url.as_str().into(), &wishes.migrations).await?;
         let config = environment.config()?;
-        seed::seed(&url, &Storage::new(&config.storage, Patience::Transfer), SystemClock.now()).await?;
+        let storage = Storage::new(&config.storage, Patience::Transfer);
+        seed::seed(&url, &storage, &wishes.seeds, SystemClock.now()).await?;
         Ok(environment)
     }
 

@@ -5,6 +5,7 @@ use primetech_actors::identifiers::LicenceKey;
 use primetech_actors::random;
 use primetech_actors::session::password;
 use primetech_actors::stored_file::object_key;
+use primetech_module::Seed;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
@@ -79,8 +80,14 @@ fn login(shop: &Shop, who: &str) -> (String, String) {
     (format!("{who}@{}.example", shop.slug), format!("{}-{who}-development", shop.slug))
 }
 
-/// Seeds a new installation, all or nothing; one that was seeded before is left as it is.
-pub(super) async fn seed(database_url: &str, storage: &Storage, now: DateTime<Utc>) -> Result<(), DevError> {
+/// Seeds a new installation, all or nothing; one that was seeded before is left as it is. Modules see to that themselves:
+/// their seeds are called each time.
+pub(super) async fn seed(
+    database_url: &str,
+    storage: &Storage,
+    modules: &[Seed],
+    now: DateTime<Utc>,
+) -> Result<(), DevError> {
     let mut connection = PgConnection::connect(database_url).await?;
     let mut transaction = connection.begin().await?;
     let (seeded,): (bool,) =
@@ -91,6 +98,11 @@ pub(super) async fn seed(database_url: &str, storage: &Storage, now: DateTime<Ut
         }
     }
     transaction.commit().await?;
+    for seed in modules {
+        let mut transaction = connection.begin().await?;
+        seed(&mut transaction, now).await?;
+        transaction.commit().await?;
+    }
     Ok(connection.close().await?)
 }
 

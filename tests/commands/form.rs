@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use crate::harness::{Installation, Ran};
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "tenant create",
     "tenant list",
     "tenant activate",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 19] = [
     "webhook list",
     "webhook retry",
     "audit numbers",
+    "modules",
     "doctor",
     "completions",
     "migrate",

@@ -21,6 +21,7 @@ pub mod page;
 pub mod queue_figures;
 pub mod random;
 pub mod runtime;
+pub mod settings;
 pub mod shard;
 pub mod stored_file;
 pub mod sweeper;

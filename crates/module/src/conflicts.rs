@@ -35,6 +35,10 @@ pub(crate) fn of(surface: &Surface) -> Vec<Conflict> {
     declared_twice("table", tables, &mut found);
     let workers = surface.workers.iter().map(|(module, worker)| (*module, worker.name));
     declared_twice("worker", workers, &mut found);
+    let commands = surface.commands.iter().map(|(module, command)| (*module, command.name()));
+    declared_twice("command", commands, &mut found);
+    let histories = surface.migrations.iter().map(|migrations| (migrations.module, migrations.history()));
+    declared_twice("history of migrations", histories, &mut found);
     let events = surface.tells.iter().map(|(module, event)| (*module, *event));
     declared_twice("event", events, &mut found);
     endpoints_without_permission(surface, &mut found);
@@ -113,9 +117,10 @@ mod tests {
     use primetech_http::layers::permission::MaybeSignedIn;
     use primetech_kernel::events::{Event, LockRank};
     use serde::{Deserialize, Serialize};
+    use sqlx::migrate::Migrator;
     use uuid::Uuid;
 
-    use crate::{Module, Modules, Surface};
+    use crate::{Command, CommandError, Module, Modules, Surface};
 
     #[derive(Serialize, Deserialize)]
     struct Told;
@@ -136,6 +141,11 @@ mod tests {
         HttpResponse::Ok().finish()
     }
 
+    fn nothing(name: &'static str) -> Command {
+        let refused = || Err(CommandError::Refused("nothing is done".to_owned()));
+        Command::new(clap::Command::new(name), move |_| Box::pin(async move { refused() }))
+    }
+
     struct Teller;
 
     impl Module for Teller {
@@ -143,6 +153,7 @@ mod tests {
 
         fn surface(self: &Arc<Self>, on: &mut Surface) {
             on.tells::<Told>().tables(&["told"]).endpoints(self, [Endpoint::get("/api/told", open)]);
+            on.command(nothing("tell"));
         }
     }
 
@@ -163,6 +174,7 @@ mod tests {
 
         fn surface(self: &Arc<Self>, on: &mut Surface) {
             on.tables(&["told"]).endpoints(self, [Endpoint::get("/api/told", careless)]);
+            on.command(nothing("tell")).migrations(Migrator::DEFAULT).migrations(Migrator::DEFAULT);
             on.within::<Told, _>(self, LockRank::ORDERS, |_, _, _| Box::pin(async { Ok(()) }));
         }
     }
@@ -198,6 +210,8 @@ mod tests {
             [
                 "the endpoint GET /api/told is declared twice: by teller and by copycat",
                 "the table told is declared twice: by teller and by copycat",
+                "the command tell is declared twice: by teller and by copycat",
+                "the history of migrations _migrations_copycat is declared twice: by copycat and by copycat",
                 "GET /api/told of copycat does not say who may call it: its handler has no permission among its \
                  arguments",
             ]

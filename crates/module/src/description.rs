@@ -25,6 +25,9 @@ pub struct ModuleDescription {
     /// After it, by the outbox: event and topic.
     pub hears_after: Vec<(&'static str, &'static str)>,
     pub workers: Vec<&'static str>,
+    pub commands: Vec<String>,
+    /// The history table of the migrations that the module brings itself.
+    pub migrations: Option<String>,
 }
 
 pub(crate) fn of(surface: &Surface) -> Description {
@@ -57,6 +60,17 @@ pub(crate) fn of(surface: &Surface) -> Description {
             .filter(|(module, _)| *module == name)
             .map(|(_, worker)| worker.name)
             .collect(),
+        commands: surface
+            .commands
+            .iter()
+            .filter(|(module, _)| *module == name)
+            .map(|(_, command)| command.name().to_owned())
+            .collect(),
+        migrations: surface
+            .migrations
+            .iter()
+            .find(|migrations| migrations.module == name)
+            .map(|migrations| migrations.history().to_owned()),
     };
     return Description { modules: surface.modules.iter().map(|name| of_module(name)).collect() };
 

@@ -7,7 +7,10 @@
 mod command;
 mod conflicts;
 mod description;
+mod mail;
+mod migrations;
 mod modules;
+mod seed;
 mod surface;
 mod worker;
 
@@ -16,7 +19,10 @@ use std::sync::Arc;
 pub use command::{Command, CommandContext, CommandError, CommandReply, RunCommand};
 pub use conflicts::Conflict;
 pub use description::{Description, ModuleDescription};
+pub use mail::{UserLetter, UserMail};
+pub use migrations::Migrations;
 pub use modules::{Composition, Modules, Shared};
+pub use seed::Seed;
 pub use surface::Surface;
 pub use worker::{Next, Stop, Worker};
 

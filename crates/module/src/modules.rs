@@ -9,7 +9,10 @@ use primetech_http::error::Code;
 use primetech_kernel::events::Reactions;
 use primetech_kernel::outbox::{Delivery, DeliveryError};
 
+use crate::command::Command;
 use crate::conflicts::{self, Conflict};
+use crate::migrations::Migrations;
+use crate::seed::Seed;
 use crate::surface::{Data, Deliver, IsRunning, Surface};
 use crate::worker::Worker;
 use crate::{Module, description};
@@ -26,6 +29,8 @@ pub struct Composition {
     pub codes: Vec<Code>,
     pub reactions: Reactions,
     pub workers: Vec<Worker>,
+    pub commands: Vec<(&'static str, Command)>,
+    pub seeds: Vec<Seed>,
     pub description: description::Description,
     shared: Shared,
 }
@@ -38,6 +43,7 @@ struct SharedParts {
     data: Vec<Data>,
     deliveries: HashMap<&'static str, Deliver>,
     running: Vec<IsRunning>,
+    migrations: Vec<Migrations>,
 }
 
 impl Modules {
@@ -57,14 +63,17 @@ impl Modules {
         }
         let description = description::of(&self.surface);
         let Surface { codes, endpoints, data, reactions, deliveries, workers, running, .. } = self.surface;
+        let Surface { migrations, commands, seeds, .. } = self.surface;
         let deliveries = deliveries.into_iter().map(|(_, topic, deliver)| (topic, deliver)).collect();
         Ok(Composition {
             endpoints: endpoints.into_iter().map(|(_, endpoint)| endpoint).collect(),
             codes: codes.into_iter().map(|(_, code)| code).collect(),
             reactions,
             workers: workers.into_iter().map(|(_, worker)| worker).collect(),
+            commands,
+            seeds,
             description,
-            shared: Shared(Arc::new(SharedParts { data, deliveries, running })),
+            shared: Shared(Arc::new(SharedParts { data, deliveries, running, migrations })),
         })
     }
 }
@@ -86,6 +95,11 @@ impl Shared {
     /// Whether the actors of all modules take messages.
     pub fn are_running(&self) -> bool {
         self.0.running.iter().all(|is_running| is_running())
+    }
+
+    /// The migrations that modules bring themselves, in the modules' order.
+    pub fn migrations(&self) -> &[Migrations] {
+        &self.0.migrations
     }
 
     /// Whether a module delivers the messages of this topic.

@@ -3,14 +3,20 @@
 use std::sync::Arc;
 
 use actix_web::web;
+use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, LocalBoxFuture};
 use primetech_http::endpoint::Endpoint;
 use primetech_http::error::Code;
 use primetech_kernel::events::{Event, LockRank, Place, Reaction, Reactions};
 use primetech_kernel::outbox::{Delivery, DeliveryError};
 use serde::de::DeserializeOwned;
+use sqlx::PgConnection;
+use sqlx::migrate::Migrator;
 
 use crate::Module;
+use crate::command::Command;
+use crate::migrations::Migrations;
+use crate::seed::Seed;
 use crate::worker::Worker;
 
 /// Gives handlers their module.
@@ -39,6 +45,9 @@ pub struct Surface {
     pub(crate) workers: Vec<(&'static str, Worker)>,
     pub(crate) running: Vec<IsRunning>,
     pub(crate) tables: Vec<(&'static str, &'static str)>,
+    pub(crate) migrations: Vec<Migrations>,
+    pub(crate) commands: Vec<(&'static str, Command)>,
+    pub(crate) seeds: Vec<Seed>,
 }
 
 impl Surface {
@@ -127,6 +136,31 @@ impl Surface {
     /// The tables that this module, and no other, writes.
     pub fn tables(&mut self, tables: &[&'static str]) -> &mut Self {
         self.tables.extend(tables.iter().map(|table| (self.module, *table)));
+        self
+    }
+
+    /// The migrations of a module whose tables are not among the product's. `migrate` applies them after the product's, and
+    /// the process is ready only on a schema that has them.
+    pub fn migrations(&mut self, migrator: Migrator) -> &mut Self {
+        self.migrations.push(Migrations::of(self.module, migrator));
+        self
+    }
+
+    /// A command of the program, for operators.
+    pub fn command(&mut self, command: Command) -> &mut Self {
+        self.commands.push((self.module, command));
+        self
+    }
+
+    /// See [`Seed`].
+    pub fn seed(
+        &mut self,
+        seed: impl for<'a> Fn(&'a mut PgConnection, DateTime<Utc>) -> BoxFuture<'a, sqlx::Result<()>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> &mut Self {
+        self.seeds.push(Arc::new(seed));
         self
     }
 }

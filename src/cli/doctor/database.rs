@@ -8,6 +8,7 @@ use primetech_actors::database::owner::OwnerConnection;
 use primetech_actors::fault::Fault;
 use primetech_actors::outbox::overview as outbox;
 use primetech_actors::webhook::overview as webhook;
+use primetech_module::Migrations;
 use secrecy::SecretString;
 
 use super::check::{Check, Status, compare_clocks};
@@ -25,9 +26,14 @@ const OLDEST_VERSION: i32 = 140_000;
 /// A message that is due is delivered within seconds by a process that serves.
 const LONG_DUE: TimeDelta = TimeDelta::minutes(5);
 
-pub(super) async fn check(url: SecretString, environment: Environment, clock: SharedClock) -> Vec<Check> {
+pub(super) async fn check(
+    url: SecretString,
+    environment: Environment,
+    modules: Vec<Migrations>,
+    clock: SharedClock,
+) -> Vec<Check> {
     let mut checks = Vec::new();
-    if let Err(fault) = gather(&mut checks, &url, environment, &clock).await {
+    if let Err(fault) = gather(&mut checks, &url, environment, &modules, &clock).await {
         checks.push(unreachable(&fault));
     }
     checks
@@ -46,6 +52,7 @@ async fn gather(
     checks: &mut Vec<Check>,
     url: &SecretString,
     environment: Environment,
+    modules: &[Migrations],
     clock: &SharedClock,
 ) -> Result<(), Fault> {
     let mut owner = OwnerConnection::connect(url).await?;
@@ -53,18 +60,26 @@ async fn gather(
     checks.extend(server(&found, environment));
     let (theirs, ours) = found.times;
     checks.push(compare_clocks("database clock", theirs, ours, TimeDelta::zero()));
-    let applied = owner.applied_migrations().await?;
+    let history = &schema::MIGRATIONS.table_name;
+    let applied = owner.applied_migrations(history).await?;
     if applied.is_empty() {
         checks.push(Check::fault(SCHEMA, "there is no schema yet", "run `primetech migrate`"));
         checks.push(Check::skipped(ISOLATION, "there is no schema"));
         return Ok(());
     }
-    let differences = schema::differences(&applied);
-    let outgrown = schema::check_version(owner.schema_version().await?).err();
+    let differences = schema::differences(&schema::MIGRATIONS, &applied);
+    let outgrown = schema::check_version(owner.schema_version(history).await?).err();
     let outgrown = outgrown.filter(|mismatch| matches!(mismatch, SchemaMismatch::Outgrown { .. }));
-    let schema = migrations(&differences, outgrown);
-    let is_worked_on = schema.status != Status::Fault;
-    checks.push(schema);
+    let mut schemas = vec![migrations(None, schema::latest_version(), &differences, outgrown)];
+    for module in modules {
+        let applied = owner.applied_migrations(module.history()).await?;
+        let differences = schema::differences(module.migrator(), &applied);
+        let outgrown = schema::check_module(module, owner.schema_version(module.history()).await?).err();
+        let outgrown = outgrown.filter(|mismatch| matches!(mismatch, SchemaMismatch::ModuleOutgrown { .. }));
+        schemas.push(migrations(Some(module), module.latest_version(), &differences, outgrown));
+    }
+    let is_worked_on = schemas.iter().all(|schema| schema.status != Status::Fault);
+    checks.extend(schemas);
     let isolated = isolation(&owner.isolation().await?);
     let is_usable = isolated.is_empty() && is_worked_on;
     if isolated.is_empty() {
@@ -116,34 +131,44 @@ fn server(server: &Server, environment: Environment) -> Vec<Check> {
 
 /// A schema that is ahead is told and not refused: that is how a deploy goes, and what a roll-back leaves, until a
 /// migration takes away what this program uses.
-fn migrations(differences: &Differences, outgrown: Option<SchemaMismatch>) -> Check {
+fn migrations(
+    module: Option<&Migrations>,
+    latest: i64,
+    differences: &Differences,
+    outgrown: Option<SchemaMismatch>,
+) -> Check {
+    // Of the product, if no module is named.
+    let of = module.map_or_else(String::new, |migrations| format!("{} ", migrations.module));
+    let history = module.map_or(&*schema::MIGRATIONS.table_name, Migrations::history);
     let listed = |versions: &[i64]| versions.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
     let Differences { missing, unknown, changed, broken } = differences;
     if !broken.is_empty() {
-        let message = format!("migration {} was started and not finished", listed(broken));
+        let message = format!("{of}migration {} was started and not finished", listed(broken));
         Check::fault(
             SCHEMA,
             message,
-            "undo its changes, delete its row in _sqlx_migrations, run `primetech migrate`",
+            format!("undo its changes, delete its row in {history}, run `primetech migrate`"),
         )
     } else if !changed.is_empty() {
-        let message = format!("migration {} differs from this program's", listed(changed));
+        let message = format!("{of}migration {} differs from this program's", listed(changed));
         Check::fault(SCHEMA, message, "install the released program: its migrations never change")
     } else if let Some(outgrown) = outgrown {
         Check::fault(SCHEMA, outgrown.to_string(), "install the program that applied it, or a newer one")
     } else if !missing.is_empty() {
-        let message = format!("migration {} is missing", listed(missing));
+        let message = format!("{of}migration {} is missing", listed(missing));
         Check::fault(SCHEMA, message, "run `primetech migrate`")
     } else if !unknown.is_empty() {
-        let message =
-            format!("migration {} is newer than this program, which is compatible with it", listed(unknown));
+        let message = format!(
+            "{of}migration {} is newer than this program, which is compatible with it",
+            listed(unknown)
+        );
         Check::warning(
             SCHEMA,
             message,
             "expected during a deploy and after a roll-back; otherwise install the program that applied it",
         )
     } else {
-        Check::ok(SCHEMA, format!("at version {}, the same as this program's", schema::latest_version()))
+        Check::ok(SCHEMA, format!("{of}at version {latest}, the same as this program's"))
     }
 }
 

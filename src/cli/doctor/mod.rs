@@ -21,12 +21,14 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use futures_util::future::join_all;
 use primetech_actors::clock::{Clock, SharedClock, SystemClock};
+use primetech_module::Migrations;
 use serde::Serialize;
 
 use super::failure::Failure;
 use super::output::{self, Reply, Table};
 use super::workplace::execute;
 use crate::config::{Parts, Variables};
+use crate::program::Program;
 use check::{Check, Status};
 
 /// How long each part is looked at.
@@ -53,15 +55,15 @@ struct Diagnosis {
     checks: Vec<Check>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    execute(arguments.json, examine())
+pub(super) fn run(arguments: &Arguments, program: &Program, modules: &[Migrations]) -> ExitCode {
+    execute(arguments.json, examine(program, modules))
 }
 
-async fn examine() -> Result<Reply, Failure> {
+async fn examine(program: &Program, modules: &[Migrations]) -> Result<Reply, Failure> {
     let clock: SharedClock = Arc::new(SystemClock);
-    let parts = Parts::read(Variables::load()?);
+    let parts = Parts::read(Variables::load()?, program);
     let mut checks = configuration::check(&parts);
-    checks.extend(outside(parts, &clock).await);
+    checks.extend(outside(parts, modules, &clock).await);
     let count = |status| checks.iter().filter(|check| check.status == status).count();
     let (faults, warnings) = (count(Status::Fault), count(Status::Warning));
     let text = text(&checks);
@@ -73,7 +75,7 @@ async fn examine() -> Result<Reply, Failure> {
 }
 
 /// Looks at what is outside of this process, all at the same time.
-async fn outside(parts: Parts, clock: &SharedClock) -> Vec<Check> {
+async fn outside(parts: Parts, modules: &[Migrations], clock: &SharedClock) -> Vec<Check> {
     const UNSET: &str = "its variables are not valid";
     let environment = parts.environment;
     let clock = || clock.clone();
@@ -84,7 +86,7 @@ async fn outside(parts: Parts, clock: &SharedClock) -> Vec<Check> {
         (
             database::DATABASE,
             match parts.database_url {
-                Some(url) => Box::pin(database::check(url, environment, clock())),
+                Some(url) => Box::pin(database::check(url, environment, modules.to_vec(), clock())),
                 None => skipped(database::DATABASE, UNSET),
             },
         ),

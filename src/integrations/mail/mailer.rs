@@ -7,6 +7,7 @@ use primetech_actors::outbox::{Delivery, DeliveryError, Destination};
 use primetech_actors::session::TokenSecret;
 use primetech_actors::system::Actors;
 use primetech_bookings::{BookingNotice, CustomerMail};
+use primetech_module::{UserLetter, UserMail};
 use uuid::Uuid;
 
 use super::letter::Envelope;
@@ -31,7 +32,7 @@ impl Mailer {
         Ok(Self { transport: Transport::new(&config.mail.transport)?, config: Arc::clone(config), desk })
     }
 
-    async fn send(&self, id: Uuid, written: &Written) -> Result<(), DeliveryError> {
+    async fn send_written(&self, id: Uuid, written: &Written) -> Result<(), DeliveryError> {
         let Written { recipient, reply_to, letter } = written;
         let to: Address = recipient
             .email
@@ -62,7 +63,7 @@ impl Destination for Mailer {
             return Ok(());
         }
         match self.desk.write(&delivery).await? {
-            Some(written) => self.send(delivery.id, &written).await,
+            Some(written) => self.send_written(delivery.id, &written).await,
             None => Ok(()),
         }
     }
@@ -76,7 +77,18 @@ impl CustomerMail for Mailer {
     ) -> LocalBoxFuture<'_, Result<(), DeliveryError>> {
         Box::pin(async move {
             let written = self.desk.booking(&delivery, &notice).await?;
-            self.send(delivery.id, &written).await
+            self.send_written(delivery.id, &written).await
+        })
+    }
+}
+
+impl UserMail for Mailer {
+    fn send(&self, delivery: Delivery, letter: UserLetter) -> LocalBoxFuture<'_, Result<(), DeliveryError>> {
+        Box::pin(async move {
+            match self.desk.to_user(&delivery, letter).await? {
+                Some(written) => self.send_written(delivery.id, &written).await,
+                None => Ok(()),
+            }
         })
     }
 }

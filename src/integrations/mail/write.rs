@@ -12,6 +12,7 @@ use primetech_actors::session::{FindUser, MailTokenKind, TokenSecret, User};
 use primetech_actors::system::Actors;
 use primetech_actors::tenancy::Letterhead;
 use primetech_bookings::{BookingNotice, BookingStatus};
+use primetech_module::UserLetter;
 use serde_json::Value;
 use url::form_urlencoded;
 use uuid::Uuid;
@@ -97,7 +98,27 @@ impl Desk {
     async fn user(&self, delivery: &Delivery) -> Result<Option<User>, DeliveryError> {
         // A reset that was asked for an unknown address has no user.
         let Some(user_id) = id(&delivery.payload, "userId") else { return Ok(None) };
+        self.find_user(delivery, user_id).await
+    }
+
+    async fn find_user(&self, delivery: &Delivery, user_id: Uuid) -> Result<Option<User>, DeliveryError> {
         ask(&self.actors.session, FindUser { scope: delivery.scope, user_id }).await.map_err(temporary)
+    }
+
+    /// A module's letter; none if the user is gone.
+    pub(super) async fn to_user(
+        &self,
+        delivery: &Delivery,
+        letter: UserLetter,
+    ) -> Result<Option<Written>, DeliveryError> {
+        let letterhead = self.actors.tenants.letterhead(&delivery.scope).await.map_err(temporary)?;
+        let Some(user) = self.find_user(delivery, letter.user_id).await? else { return Ok(None) };
+        let (shop, reply_to) = (letterhead.name, letterhead.reply_to);
+        let mut text = vec![greeting(&user)];
+        text.extend(letter.paragraphs);
+        let subject = format!("{shop}: {}", letter.subject);
+        let letter = Letter { subject, text, link: None, event: None, shop };
+        Ok(Some(Written { recipient: Recipient::user(&user), reply_to, letter }))
     }
 
     /// A page of the tenant's site.

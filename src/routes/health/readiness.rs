@@ -44,7 +44,7 @@ impl Readiness {
                 .message("This process is not ready yet.")
                 .caused_by("an actor is not running"));
         }
-        match tokio::time::timeout(PATIENCE, self.check_database(actors)).await {
+        match tokio::time::timeout(PATIENCE, self.check_database(actors, modules)).await {
             Ok(verdict) => verdict,
             Err(_) => {
                 Err(ApiError::new(Code::DATABASE_UNAVAILABLE)
@@ -53,16 +53,23 @@ impl Readiness {
         }
     }
 
-    async fn check_database(&self, actors: &Actors) -> Result<(), ApiError> {
+    async fn check_database(&self, actors: &Actors, modules: &Shared) -> Result<(), ApiError> {
         let unavailable = |cause: String| ApiError::new(Code::DATABASE_UNAVAILABLE).caused_by(cause);
         // Also where the database answers and is not as it must be, it cannot serve.
         actors.database.check().await.map_err(|fault| unavailable(fault.to_string()))?;
         if self.0.schema_known.load(Ordering::Acquire) {
             return Ok(());
         }
-        let version =
-            actors.database.schema_version().await.map_err(|fault| unavailable(fault.to_string()))?;
-        schema::check_version(version).map_err(|mismatch| unavailable(mismatch.to_string()))?;
+        let version = async |history: &str| {
+            let version = actors.database.schema_version(history).await;
+            version.map_err(|fault| unavailable(fault.to_string()))
+        };
+        let found = version(&schema::MIGRATIONS.table_name).await?;
+        schema::check_version(found).map_err(|mismatch| unavailable(mismatch.to_string()))?;
+        for migrations in modules.migrations() {
+            let found = version(migrations.history()).await?;
+            schema::check_module(migrations, found).map_err(|mismatch| unavailable(mismatch.to_string()))?;
+        }
         self.0.schema_known.store(true, Ordering::Release);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The properties of a database, for `doctor`. Reads as the role that the URL logs in as, and writes nothing.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::owner::OwnerConnection;
 use crate::clock::SharedClock;
@@ -77,13 +77,13 @@ impl OwnerConnection {
         })
     }
 
-    /// In their order; none where there never was one.
-    pub async fn applied_migrations(&mut self) -> Result<Vec<AppliedMigration>, Fault> {
-        if self.schema_version().await?.is_none() {
+    /// Those that `history` lists, in their order; none if there never was one.
+    pub async fn applied_migrations(&mut self, history: &str) -> Result<Vec<AppliedMigration>, Fault> {
+        if self.schema_version(history).await?.is_none() {
             return Ok(Vec::new());
         }
-        let query = "SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version";
-        Ok(sqlx::query_as(query).fetch_all(&mut self.connection).await?)
+        let query = format!("SELECT version, checksum, success FROM {history} ORDER BY version");
+        Ok(sqlx::query_as(AssertSqlSafe(query)).fetch_all(&mut self.connection).await?)
     }
 
     /// Needs the schema to be there.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use crate::audit_log::Actor;
 use crate::events::Reactions;
@@ -244,10 +244,11 @@ impl Database {
         Ok(())
     }
 
-    /// Where the schema stands, or none where there is no schema yet.
-    pub async fn schema_version(&self) -> Result<Option<SchemaVersion>, Fault> {
+    /// Where the schema stands whose migrations `history` lists, a table named by the program itself. None if nothing was
+    /// applied yet.
+    pub async fn schema_version(&self, history: &str) -> Result<Option<SchemaVersion>, Fault> {
         let mut connection = self.begin(self.pool.acquire()).await?;
-        schema_version(&mut connection).await
+        schema_version(&mut connection, history).await
     }
 
     /// For what needs no tenant: waits for `query` on [`Self::pool`] as transactions wait for theirs.
@@ -301,15 +302,18 @@ pub struct SchemaVersion {
     pub oldest_known: i64,
 }
 
-/// Where the schema stands, or none where there is no schema yet. A migration that contracts says in its name from
+/// Where the schema stands, or none if there is no schema yet. A migration that contracts says in its name from
 /// which version on programs can do without what it drops: `0014_contract_from_0012_old_column.sql`.
-async fn schema_version(connection: &mut sqlx::PgConnection) -> Result<Option<SchemaVersion>, Fault> {
-    let answer: Result<(Option<i64>, Option<i64>), _> = sqlx::query_as(
-        "SELECT max(version), max(substring(description FROM '^contract from ([0-9]{1,18})')::bigint)
-         FROM _sqlx_migrations WHERE success",
-    )
-    .fetch_one(connection)
-    .await;
+async fn schema_version(
+    connection: &mut sqlx::PgConnection,
+    history: &str,
+) -> Result<Option<SchemaVersion>, Fault> {
+    let statement = format!(
+        "SELECT max(version), max(substring(description FROM '^contract from ([0-9]{{1,18}})')::bigint)
+         FROM {history} WHERE success"
+    );
+    let answer: Result<(Option<i64>, Option<i64>), _> =
+        sqlx::query_as(AssertSqlSafe(statement)).fetch_one(connection).await;
     match answer {
         Ok((newest, oldest_known)) => {
             Ok(newest.map(|newest| SchemaVersion { newest, oldest_known: oldest_known.unwrap_or_default() }))

@@ -52,9 +52,10 @@ impl OwnerConnection {
         Self { actor, ..self }
     }
 
-    /// Where the schema stands, and none where there is none.
-    pub async fn schema_version(&mut self) -> Result<Option<SchemaVersion>, Fault> {
-        super::schema_version(&mut self.connection).await
+    /// Where the schema stands whose migrations `history` lists, a table named by the program itself. None if nothing was
+    /// applied yet.
+    pub async fn schema_version(&mut self, history: &str) -> Result<Option<SchemaVersion>, Fault> {
+        super::schema_version(&mut self.connection, history).await
     }
 
     /// Whether this role may write what the application's may only read.

@@ -28,7 +28,8 @@ impl Variables {
         Ok(variables)
     }
 
-    pub(super) fn from_file(path: &Path) -> Result<Self, ConfigFaults> {
+    /// Of a `.env` file. None where there is no such file.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigFaults> {
         let faults = |faults: Vec<String>| {
             ConfigFaults(faults.into_iter().map(|fault| ConfigFault { variable: DOTENV, fault }).collect())
         };
@@ -47,8 +48,8 @@ impl Variables {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_os_str()))
     }
 
-    /// None where it is missing or empty.
-    pub(super) fn get(&self, name: &str) -> Result<Option<&str>, &'static str> {
+    /// None if it is missing or empty.
+    pub fn get(&self, name: &str) -> Result<Option<&str>, &'static str> {
         match self.0.get(name) {
             None => Ok(None),
             Some(value) if value.is_empty() => Ok(None),

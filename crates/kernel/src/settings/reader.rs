@@ -3,8 +3,8 @@ use std::fmt::Display;
 use super::variables::Variables;
 use super::{ConfigFault, ConfigFaults};
 
-/// Reads variables and notes what is wrong with them. A value is None only where a fault was noted.
-pub(super) struct Reader {
+/// Reads variables and notes what is wrong with them. A value is None only if a fault was noted.
+pub struct Reader {
     variables: Variables,
     faults: Vec<ConfigFault>,
 }
@@ -14,6 +14,7 @@ impl Reader {
         Self { variables, faults: Vec::new() }
     }
 
+    /// A variable that has to be set.
     pub fn required<T, E: Display>(
         &mut self,
         variable: &'static str,
@@ -26,7 +27,7 @@ impl Reader {
         value
     }
 
-    /// `Some(None)` where the variable is not set.
+    /// `Some(None)` if the variable is not set. What `check` says follows the variable's name: "must be …".
     pub fn optional<T, E: Display>(
         &mut self,
         variable: &'static str,
@@ -46,6 +47,7 @@ impl Reader {
         }
     }
 
+    /// With a value for a variable that is not set.
     pub fn or<T, E: Display>(
         &mut self,
         variable: &'static str,
@@ -55,10 +57,12 @@ impl Reader {
         self.optional(variable, check).map(|value| value.unwrap_or(default))
     }
 
+    /// Notes a fault. `fault` follows the variable's name and does not repeat its value.
     pub fn fault(&mut self, variable: &'static str, fault: impl Display) {
         self.faults.push(ConfigFault { variable, fault: fault.to_string() });
     }
 
+    /// The value, or all faults.
     pub fn finish<T>(self, config: Option<T>) -> Result<T, ConfigFaults> {
         match config {
             Some(config) if self.faults.is_empty() => Ok(config),

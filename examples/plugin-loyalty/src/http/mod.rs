@@ -1,0 +1,4 @@
+//! The endpoints, one a file.
+
+pub mod points;
+pub mod redeem;
