@@ -77,7 +77,18 @@ impl Program {
         read.finish(config.zip(modules))
     }
 
-    /// The settings of the modules alone. None if a fault was noted.
+    /// The settings of the added modules alone, from the process's environment.
+    pub fn load(&self) -> Result<Extend, ConfigFaults> {
+        if self.plugins.is_empty() {
+            // Nothing is read, so nothing can be wrong with it.
+            return Ok(compose::nothing_more());
+        }
+        let mut read = Reader::new(Variables::load()?);
+        let modules = self.read(&mut read);
+        read.finish(modules)
+    }
+
+    /// The same, with others. None if a fault was noted.
     pub fn read(&self, read: &mut Reader) -> Option<Extend> {
         // Each of them, so that each fault is noted.
         let modules: Vec<Option<Extend>> = self.plugins.iter().map(|plugin| (plugin.read)(read)).collect();

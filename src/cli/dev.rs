@@ -13,7 +13,7 @@ use primetech_module::Composition;
 use super::fail;
 use crate::app::{Application, Options};
 use crate::compose::Extend;
-use crate::config::{Environment as Kind, LogConfig, Reader, Variables};
+use crate::config::{Environment as Kind, LogConfig};
 use crate::dev::{DevError, Environment, Progress, Wishes};
 use crate::program::Program;
 use crate::telemetry;
@@ -55,9 +55,7 @@ async fn work(arguments: &Arguments, program: &Program, composition: Composition
     wishes.migrations = composition.shared().migrations().to_vec();
     wishes.seeds = composition.seeds;
     // The product's settings are the environment's that is brought up; those of other modules are the person's.
-    let mut read = Reader::new(Variables::load()?);
-    let extend = program.read(&mut read);
-    let extend = read.finish(extend)?;
+    let extend = program.load()?;
     let environment = Environment::start(wishes, &OnTerminal(begun)).await?;
     let served = serve(&environment, extend, begun).await;
     environment.stop().await?;
