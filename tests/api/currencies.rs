@@ -82,7 +82,7 @@ async fn what_cannot_be_charged_is_refused_before_a_number_is_spent() {
         (&[("aurar", 2)], "the price of aurar must be a multiple of 100 in ISK"),
         (&[("cents", 1)], "the price of cents must be a multiple of 100 in UGX"),
         (&[("forints", 1)], "the price of forints must be at most 99999999 in HUF"),
-        (&[("unknown", 1)], "the price of unknown must be in a currency that Stripe takes"),
+        (&[("unknown", 1)], "the price of unknown must be in a currency that Stripe supports"),
     ] {
         assert_eq!(faults(&check_out(&shop, &buyer, items).await), [fault]);
     }

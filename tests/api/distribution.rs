@@ -7,19 +7,27 @@ use crate::harness::Shop;
 
 /// Tables that every server has a whole copy of: small, or found by ids that name no tenant. What is told of them in
 /// `_spec/scaling.md` holds of these and no others.
-const REFERENCE: [&str; 5] =
-    ["tenants", "tenant_domains", "webhook_events", "payment_refs", "provider_event_sweeps"];
+const REFERENCE: [&str; 6] = [
+    "tenants",
+    "tenant_domains",
+    "webhook_events",
+    "payment_refs",
+    "provider_event_sweeps",
+    "mail_allowances",
+];
 
 /// The migrations' own list stays on the coordinator.
 const LOCAL: [&str; 1] = ["_sqlx_migrations"];
 
 /// Triggers on distributed tables, which run on the servers that hold the rows and need `citus.enable_unsafe_triggers`:
-/// they announce changes of cached rows, and keep the audit log append-only. None reads or writes another table.
-const TRIGGERS: [&str; 8] = [
+/// they announce changes of cached rows, keep the audit log append-only, and copy the seller to an invoice that an earlier
+/// program writes. Only the last one reads another table: `tenants`, of which every server has a copy.
+const TRIGGERS: [&str; 9] = [
     "audit_chain_append_only",
     "audit_chain_not_emptied",
     "audit_log_append_only",
     "audit_log_not_emptied",
+    "invoices_complete_seller",
     "sessions_notify_deleted",
     "sessions_notify_revoked",
     "users_notify",

@@ -164,8 +164,7 @@ async fn a_request_is_followed_from_http_through_actor_and_batch_to_sql() {
     tokio::join!(validate(0), others, release);
     until("all are answered", async || process.figure(oldest).await == Some(0.0)).await;
 
-    let hopeless =
-        event("checkout.session.completed", json!({"id": "cs_unknown", "payment_status": "unpaid"}));
+    let hopeless = event("checkout.session.completed", json!({"payment_status": "unpaid"}));
     shop.deliver_to(&process, &hopeless).await.expect(200);
 
     let (status, log) = process.terminate(Duration::from_secs(30)).await;

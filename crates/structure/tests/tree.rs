@@ -98,7 +98,12 @@ const CIRCLES: &[&[&str]] = &[
         "src/routes/webhooks/stripe.rs",
     ],
     &["src/cli/completions.rs", "src/cli/dev.rs", "src/cli/mod.rs", "src/cli/serve.rs"],
-    &["src/config/checks.rs", "src/config/mod.rs", "src/config/reader.rs", "src/config/variables.rs"],
+    &[
+        "crates/kernel/src/settings/mod.rs",
+        "crates/kernel/src/settings/reader.rs",
+        "crates/kernel/src/settings/variables.rs",
+    ],
+    &["src/config/checks.rs", "src/config/mod.rs"],
     &[
         "dev/src/postgres/initialise.rs",
         "dev/src/postgres/leftover.rs",

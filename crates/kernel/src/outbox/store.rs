@@ -1,4 +1,7 @@
 //! The SQL of the outbox.
+//!
+//! The table is now empty and now long. So the statements that take messages are planned each time: a plan that was made
+//! while it was short, and kept, would read every pending message of a tenant.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -105,6 +108,7 @@ pub(super) async fn walk(
          )
          SELECT sort, tenant_id, urgent, next_attempt_at <= $1 AS is_due FROM queues ORDER BY sort, step",
     )
+    .persistent(false)
     .bind(now)
     .bind(sorts)
     .bind(tenants)
@@ -138,6 +142,7 @@ pub(super) async fn lock_due(
                AND m.next_attempt_at <= $4
              ORDER BY m.next_attempt_at LIMIT queues.share FOR UPDATE SKIP LOCKED) AS message",
     )
+    .persistent(false)
     .bind(shares.iter().map(|share| share.sort.as_str()).collect::<Vec<_>>())
     .bind(shares.iter().map(|share| share.tenant_id).collect::<Vec<_>>())
     .bind(shares.iter().map(|share| share.messages as i64).collect::<Vec<_>>())
@@ -179,6 +184,7 @@ pub(super) async fn lease(
          RETURNING message.tenant_id, message.id, message.topic, message.payload, message.urgent, message.subject,
                    message.sequence, message.attempts, message.created_at, taken.earlier_at IS NOT NULL AS waits",
     )
+    .persistent(false)
     .bind(locked.iter().map(|message| message.tenant_id).collect::<Vec<_>>())
     .bind(locked.iter().map(|message| message.id).collect::<Vec<_>>())
     .bind(locked.iter().map(|message| message.subject.as_deref()).collect::<Vec<_>>())
@@ -209,6 +215,7 @@ pub(super) async fn release_next(
            -- One that was tried before keeps the time of its next try, or its lease.
            AND message.attempts = 0 AND message.next_attempt_at > $4",
     )
+    .persistent(false)
     .bind(tenant_id)
     .bind(subject)
     .bind(sequence)

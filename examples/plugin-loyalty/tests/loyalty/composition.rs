@@ -136,10 +136,10 @@ async fn the_plugins_migrations_have_a_history_of_their_own() {
     assert!(String::from_utf8_lossy(&run(&["doctor"]).stdout).contains("loyalty migration 1 is missing"));
     let migrated = run(&["migrate"]);
     assert!(
-        stderr(&migrated).contains("1 migrations applied") && stderr(&migrated).contains("loyalty at 1"),
+        stderr(&migrated).contains("applied 1 migrations") && stderr(&migrated).contains("loyalty at 1"),
         "{migrated:?}"
     );
-    assert!(stderr(&run(&["migrate"])).contains("0 migrations applied"));
+    assert!(stderr(&run(&["migrate"])).contains("applied 0 migrations"));
     let late = run(&["loyalty", "show", "--tenant", "demo", "--email", "jane@example.com"]);
     assert!(stderr(&late).contains("there is no tenant"), "{late:?}");
     assert!(String::from_utf8_lossy(&run(&["doctor"]).stdout).contains("loyalty at version 1"));
