@@ -154,7 +154,7 @@ pub(super) async fn lock_due(
 /// Takes locked messages until `leased_until`: no other process takes them before then. One that waits for an earlier
 /// message of its subject is put off instead, and not given back.
 ///
-/// A statement of its own, so that it sees what was committed before the messages were locked: a message that it finds
+/// Statements of their own, so that they see what was committed before the messages were locked: a message that they find
 /// waiting is found by the [`release_next`] that comes after the earlier one's end.
 pub(super) async fn lease(
     tx: &mut PlatformTx,
@@ -168,18 +168,16 @@ pub(super) async fn lease(
         message: DueMessage,
         waits: bool,
     }
+    let mut earlier = Vec::with_capacity(locked.len());
+    for message in locked {
+        earlier.push(earlier_of(tx, message).await?);
+    }
     let rows: Vec<Row> = sqlx::query_as(
         "UPDATE outbox_messages AS message
-         SET next_attempt_at = CASE WHEN taken.earlier_at IS NULL THEN $5
-                                    ELSE greatest(least(taken.earlier_at, $6), $7) END,
+         SET next_attempt_at = CASE WHEN taken.earlier_at IS NULL THEN $4
+                                    ELSE greatest(least(taken.earlier_at, $5), $6) END,
              attempts = message.attempts + CASE WHEN taken.earlier_at IS NULL THEN 1 ELSE 0 END
-         FROM (SELECT locked.tenant_id, locked.id, earlier.next_attempt_at AS earlier_at
-               FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[]) AS locked (tenant_id, id, subject, sequence)
-               LEFT JOIN LATERAL (
-                   SELECT m.next_attempt_at FROM outbox_messages m
-                   WHERE m.status = 'PENDING' AND m.tenant_id = locked.tenant_id AND m.subject = locked.subject
-                     AND m.sequence < locked.sequence
-                   ORDER BY m.sequence LIMIT 1) AS earlier ON true) AS taken
+         FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS taken (tenant_id, id, earlier_at)
          WHERE message.tenant_id = taken.tenant_id AND message.id = taken.id
          RETURNING message.tenant_id, message.id, message.topic, message.payload, message.urgent, message.subject,
                    message.sequence, message.attempts, message.created_at, taken.earlier_at IS NOT NULL AS waits",
@@ -187,14 +185,30 @@ pub(super) async fn lease(
     .persistent(false)
     .bind(locked.iter().map(|message| message.tenant_id).collect::<Vec<_>>())
     .bind(locked.iter().map(|message| message.id).collect::<Vec<_>>())
-    .bind(locked.iter().map(|message| message.subject.as_deref()).collect::<Vec<_>>())
-    .bind(locked.iter().map(|message| message.sequence).collect::<Vec<_>>())
+    .bind(earlier)
     .bind(leased_until)
     .bind(now + LONGEST_WAIT)
     .bind(now + SHORTEST_WAIT)
     .fetch_all(tx.connection())
     .await?;
     Ok(rows.into_iter().filter(|row| !row.waits).map(|row| row.message).collect())
+}
+
+/// When the first message is due that comes before this one of the same subject. One look at the index for each: PostgreSQL
+/// does not see, for several at once, that the index of subjects is the one to go by.
+async fn earlier_of(tx: &mut PlatformTx, message: &Locked) -> sqlx::Result<Option<DateTime<Utc>>> {
+    let (Some(subject), Some(sequence)) = (&message.subject, message.sequence) else { return Ok(None) };
+    sqlx::query_scalar(
+        "SELECT m.next_attempt_at FROM outbox_messages m
+         WHERE m.status = 'PENDING' AND m.tenant_id = $1 AND m.subject = $2 AND m.sequence < $3
+         ORDER BY m.sequence LIMIT 1",
+    )
+    .persistent(false)
+    .bind(message.tenant_id)
+    .bind(subject)
+    .bind(sequence)
+    .fetch_optional(tx.connection())
+    .await
 }
 
 /// Makes the next message of a subject due, if it waits for the one with this `sequence`. To be called in a transaction
