@@ -24,12 +24,14 @@ pub struct Program {
     plugins: Vec<Plugin>,
 }
 
+type ReadSettings = Box<dyn Fn(&mut Reader) -> Option<Extend> + Send + Sync>;
+
 /// One module of another's.
 struct Plugin {
     /// With the settings' defaults.
     described: Extend,
     /// With the settings of the environment. None if a fault was noted.
-    read: Box<dyn Fn(&mut Reader) -> Option<Extend> + Send + Sync>,
+    read: ReadSettings,
 }
 
 impl Default for Program {
