@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use unicode_bidi::ParagraphBidiInfo;
+use unicode_bidi::{Level, ParagraphBidiInfo};
 
 use super::PrintError;
 use super::text::{Cluster, Piece, Shaper, Style};
@@ -218,16 +218,17 @@ impl<'t> Paragraph<'t> {
         let start = self.clusters.get(range.start).map_or(0, |cluster| cluster.range.start);
         let mut pieces = Vec::new();
         if let Some(last) = clusters.last() {
-            let (levels, runs) = self.bidi.visual_runs(start..last.range.end);
-            for run in runs {
-                let first = clusters.partition_point(|cluster| cluster.range.end <= run.start);
-                let after = clusters.partition_point(|cluster| cluster.range.start < run.end);
-                // Spaces at the edge of a line take the paragraph's level, not the one they were split with.
-                let levelled: Vec<Cluster> = clusters[first..after]
-                    .iter()
-                    .map(|cluster| Cluster { level: levels[run.start], ..cluster.clone() })
-                    .collect();
-                pieces.extend(shaper.pieces(self.text, &levelled, self.style.tabular)?);
+            // Spaces at the edge of a line take the paragraph's level, not the one they were split with. A cluster has
+            // its first character's level, so that none is cut where a mark is of another direction than its letter.
+            let levels = self.bidi.reordered_levels(start..last.range.end);
+            let levelled: Vec<Cluster> = clusters
+                .iter()
+                .map(|cluster| Cluster { level: levels[cluster.range.start], ..cluster.clone() })
+                .collect();
+            let runs: Vec<&[Cluster]> = levelled.chunk_by(|one, next| one.level == next.level).collect();
+            let run_levels: Vec<Level> = runs.iter().map(|run| run[0].level).collect();
+            for index in ParagraphBidiInfo::reorder_visual(&run_levels) {
+                pieces.extend(shaper.pieces(self.text, runs[index], self.style.tabular)?);
             }
         }
         let width = pieces.iter().map(|piece| piece.advance).sum::<f32>() * self.style.size;
