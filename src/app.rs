@@ -55,6 +55,7 @@ use crate::metrics;
 use crate::open_sessions::OpenSessions;
 
 pub use crate::routes::Readiness;
+use crate::termination::Termination;
 
 /// Connections to the database that are shared: for reads, and for writes that are made one by one. Queues of batches have
 /// each their own beside them.
@@ -253,8 +254,8 @@ impl Application {
     }
 
     /// Serves until the process is asked to end.
-    pub async fn run(self) -> Result<(), ServeError> {
-        self.run_until(termination()).await
+    pub async fn run(self, termination: Termination) -> Result<(), ServeError> {
+        self.run_until(termination.asked()).await
     }
 
     /// Serves until `stop` is done: `/ready` says no first, then no connection is taken any more, and what is being
@@ -405,27 +406,5 @@ impl Destination for Deliveries {
         } else {
             self.mailer.deliver(delivery).await
         }
-    }
-}
-
-/// Done when the process is asked to end: SIGTERM, or Ctrl-C.
-async fn termination() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = tokio::signal::ctrl_c() => {}
-                }
-                return;
-            }
-            Err(error) => tracing::warn!(%error, "SIGTERM will end the process at once"),
-        }
-    }
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        tracing::warn!(%error, "signals cannot be heard; the process ends when it is killed");
-        std::future::pending::<()>().await;
     }
 }

@@ -15,6 +15,7 @@ mod reconciler;
 pub mod routes;
 pub mod schema;
 pub mod telemetry;
+pub mod termination;
 
 pub use cli::run;
 #[cfg(feature = "dev")]

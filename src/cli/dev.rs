@@ -17,6 +17,7 @@ use crate::config::{Environment as Kind, LogConfig};
 use crate::dev::{DevError, Environment, Progress, Wishes};
 use crate::program::Program;
 use crate::telemetry;
+use crate::termination::Termination;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -64,6 +65,7 @@ async fn work(arguments: &Arguments, program: &Program, composition: Composition
 }
 
 async fn serve(environment: &Environment, extend: Extend, begun: Instant) -> Result<(), DevError> {
+    let termination = Termination::heard();
     let application = Application::build(environment.config()?, Options { extend, ..Options::default() })?;
     let api_base = format!("http://127.0.0.1:{}", application.port());
     environment.stripe().set_webhook_endpoint(&format!("{api_base}/api/webhooks/stripe"))?;
@@ -78,7 +80,7 @@ async fn serve(environment: &Environment, extend: Extend, begun: Instant) -> Res
     actors.database.check().await?;
     announced.await?;
     tokio::select! {
-        served = application.run() => Ok(served?),
+        served = application.run(termination) => Ok(served?),
         () = environment.database_ended() => {
             Err(DevError::Io(std::io::Error::other("PostgreSQL ended; see its log in the data directory")))
         }

@@ -7,6 +7,7 @@ use crate::app::{Application, Options};
 use crate::config::Variables;
 use crate::program::Program;
 use crate::telemetry;
+use crate::termination::Termination;
 
 pub(super) fn run(program: &Program) -> ExitCode {
     let configured = Variables::load().and_then(|variables| program.configure(variables));
@@ -17,9 +18,10 @@ pub(super) fn run(program: &Program) -> ExitCode {
     let telemetry = telemetry::start(config.environment, &config.log);
     raise_open_files_limit();
     let served = actix_web::rt::System::new().block_on(async {
+        let termination = Termination::heard();
         let application = Application::build(config, Options { extend, ..Options::default() })?;
         tracing::info!(address = %application.address(), "serving");
-        application.run().await?;
+        application.run(termination).await?;
         tracing::info!("stopped");
         Ok::<_, crate::app::ServeError>(())
     });
