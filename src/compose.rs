@@ -6,11 +6,14 @@ use futures_util::future::LocalBoxFuture;
 use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::SystemClock;
 use primetech_actors::database::Database;
+use primetech_actors::licence::fulfilment;
 use primetech_actors::outbox::{Delivery, DeliveryError, MailAllowances};
-use primetech_actors::webhook::OrderPaid;
+use primetech_actors::release::entitlements;
+use primetech_actors::webhook::{OrderPaid, OrderStandingChanged};
 use primetech_bookings::{BookingNotice, Bookings, CustomerMail};
 use primetech_http::endpoint::Endpoint;
 use primetech_http::error::Code;
+use primetech_kernel::events::LockRank;
 use primetech_kernel::runtime::Runtime;
 use primetech_module::{Composition, Description, Module, Modules, Surface, UserLetter, UserMail};
 use secrecy::SecretString;
@@ -76,7 +79,22 @@ impl Module for Platform {
     const NAME: &'static str = "platform";
 
     fn surface(self: &Arc<Self>, on: &mut Surface) {
-        on.codes(Code::ALL).endpoints(self, routes::endpoints()).tells::<OrderPaid>();
+        on.codes(Code::ALL)
+            .endpoints(self, routes::endpoints())
+            .tells::<OrderPaid>()
+            .tells::<OrderStandingChanged>()
+            .within::<OrderPaid, _>(self, LockRank::LICENCES, |_, reaction, paid| {
+                Box::pin(async move { fulfilment::issue(reaction, &paid).await })
+            })
+            .within::<OrderStandingChanged, _>(self, LockRank::LICENCES, |_, reaction, changed| {
+                Box::pin(async move { fulfilment::follow(reaction, &changed).await })
+            })
+            .within::<OrderPaid, _>(self, LockRank::ENTITLEMENTS, |_, reaction, paid| {
+                Box::pin(async move { entitlements::grant(reaction, &paid).await })
+            })
+            .within::<OrderStandingChanged, _>(self, LockRank::ENTITLEMENTS, |_, reaction, changed| {
+                Box::pin(async move { entitlements::follow(reaction, &changed).await })
+            });
     }
 }
 

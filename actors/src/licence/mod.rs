@@ -6,6 +6,7 @@
 mod actor;
 mod certificate;
 mod decide;
+pub mod fulfilment;
 mod messages;
 pub mod operator;
 mod refusals;

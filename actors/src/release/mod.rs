@@ -1,9 +1,10 @@
 //! Releases: the published files of products, and who may download them.
 //!
-//! Writes `releases`. Invariant: the file of a published release is in the store; its size and hash never change. A
+//! Owns `releases` and `entitlements`. Invariant: the file of a published release is in the store; its size and hash never change. A
 //! download needs an entitlement that is not revoked, or an administrator.
 
 mod actor;
+pub mod entitlements;
 mod messages;
 mod publish;
 mod refusals;

@@ -7,10 +7,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::event::{Content, Event, IntentFact, RECONCILED, Reference, SessionFact, Subject};
-use super::events::OrderPaid;
-use super::fulfil::{self, Changed};
 use super::ledger::Account;
 use super::messages::*;
+use super::settlement::{self, Changed};
 use super::store::{self, Settled};
 use crate::batch::{Batch, BatchLimits, BatchQueue, Reply};
 use crate::clock::SharedClock;
@@ -115,7 +114,7 @@ impl Batch for EventBatch {
         let outcomes = match process(tx, now, &work).await? {
             Ok(outcomes) => outcomes,
             // Rolled back as a whole; one by one, only those that cannot have a number are answered so.
-            Err(fulfil::ReceiptsExhausted) => {
+            Err(settlement::ReceiptsExhausted) => {
                 return Err(sqlx::Error::Protocol(
                     "the receipt numbers of a tenant's year are used up".into(),
                 ));
@@ -170,7 +169,7 @@ async fn process(
     tx: &mut BatchTx,
     now: DateTime<Utc>,
     arrivals: &[&Arrival],
-) -> sqlx::Result<Result<HashMap<String, Dealt>, fulfil::ReceiptsExhausted>> {
+) -> sqlx::Result<Result<HashMap<String, Dealt>, settlement::ReceiptsExhausted>> {
     let mut intents: BTreeSet<&str> = BTreeSet::new();
     let mut refs: BTreeSet<&str> = BTreeSet::new();
     // Tenants that marks name.
@@ -275,12 +274,8 @@ async fn process(
         .into_iter()
         .filter_map(|(order, before)| after.remove(&order).map(|after| Changed { before, after }))
         .collect();
-    let by = tx.actor();
-    if let Err(exhausted) = fulfil::write(tx.connection(), now, &by, &changes).await? {
+    if let Err(exhausted) = settlement::write(tx, now, &changes).await? {
         return Ok(Err(exhausted));
-    }
-    for change in changes.iter().filter(|change| change.became_paid()) {
-        tx.emit(now, OrderPaid::of(&change.after));
     }
     store::settle(tx.connection(), now, &settled).await?;
     Ok(Ok(settled.into_iter().map(|event| (event.event.id.clone(), dealt(&event))).collect()))

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::event::{IntentEvent, SessionEvent};
+use super::events::Standing;
 use super::refunds::{Failure, Refunds, Sum};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,14 +116,6 @@ pub(super) struct Account {
     pub has_other_sessions: bool,
     pub disputes: Vec<Dispute>,
     pub refunds: Refunds,
-}
-
-/// What is to become of the licences of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LicenceFate {
-    Active,
-    Suspended,
-    Revoked,
 }
 
 impl Account {
@@ -235,15 +228,15 @@ impl Account {
         }
     }
 
-    /// What all that is known means for the licences.
-    pub(super) fn licence_fate(&self) -> LicenceFate {
+    /// Where the money is, by all that is known.
+    pub(super) fn standing(&self) -> Standing {
         let any = |wanted| self.disputes.iter().any(|dispute| dispute.status == wanted);
         if self.status == OrderStatus::Refunded || any(DisputeStatus::Lost) {
-            LicenceFate::Revoked
+            Standing::Reversed
         } else if any(DisputeStatus::Open) {
-            LicenceFate::Suspended
+            Standing::Disputed
         } else {
-            LicenceFate::Active
+            Standing::Settled
         }
     }
 }
@@ -320,7 +313,7 @@ mod tests {
     }
 
     /// The account after these words in each order of their coming, which must not matter.
-    fn after(told: &[(&str, i64, IntentEvent)]) -> (OrderStatus, i64, LicenceFate) {
+    fn after(told: &[(&str, i64, IntentEvent)]) -> (OrderStatus, i64, Standing) {
         let mut outcomes = Vec::new();
         for rotation in 0..told.len() {
             for backwards in [false, true] {
@@ -333,7 +326,7 @@ mod tests {
                 for (event_id, at, what) in &told {
                     account.hear_intent(event_id, second(*at), what);
                 }
-                outcomes.push((account.status, account.amount_refunded, account.licence_fate()));
+                outcomes.push((account.status, account.amount_refunded, account.standing()));
             }
         }
         assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
@@ -342,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_dispute_that_was_closed_is_not_opened_again_by_its_late_beginning() {
-        for (lost, fate) in [(false, LicenceFate::Active), (true, LicenceFate::Revoked)] {
+        for (lost, standing) in [(false, Standing::Settled), (true, Standing::Reversed)] {
             for (opened_at, closed_at) in [(second(1), second(2)), (second(1), second(1)), (None, None)] {
                 let words = [(opened_at, disputed("dp")), (closed_at, closed("dp", lost))];
                 for order in [[0, 1], [1, 0]] {
@@ -351,7 +344,7 @@ mod tests {
                         let (told_at, what) = &words[at];
                         account.hear_intent("evt", *told_at, what);
                     }
-                    assert_eq!(account.licence_fate(), fate);
+                    assert_eq!(account.standing(), standing);
                 }
             }
         }
@@ -362,11 +355,11 @@ mod tests {
         let opened = ("evt_1", 1, disputed("dp"));
         let (won, lost) = (closed("dp", false), closed("dp", true));
         let turned = after(&[opened.clone(), ("evt_2", 2, lost.clone()), ("evt_3", 3, won.clone())]);
-        assert_eq!(turned, (OrderStatus::Paid, 0, LicenceFate::Active));
+        assert_eq!(turned, (OrderStatus::Paid, 0, Standing::Settled));
         let turned = after(&[opened.clone(), ("evt_2", 2, won.clone()), ("evt_3", 3, lost.clone())]);
-        assert_eq!(turned, (OrderStatus::Paid, 0, LicenceFate::Revoked));
+        assert_eq!(turned, (OrderStatus::Paid, 0, Standing::Reversed));
         let other = ("evt_4", 9, closed("other", true));
-        assert_eq!(after(&[opened, ("evt_2", 8, won), other]).2, LicenceFate::Revoked);
+        assert_eq!(after(&[opened, ("evt_2", 8, won), other]).2, Standing::Reversed);
     }
 
     #[test]
@@ -374,7 +367,7 @@ mod tests {
         let refunded = IntentEvent::Refunded { in_full: true, amount_refunded: 500 };
         let outcome =
             after(&[("evt_1", 1, disputed("dp")), ("evt_2", 2, refunded), ("evt_3", 3, closed("dp", false))]);
-        assert_eq!(outcome, (OrderStatus::Refunded, 500, LicenceFate::Revoked));
+        assert_eq!(outcome, (OrderStatus::Refunded, 500, Standing::Reversed));
     }
 
     #[test]
@@ -382,7 +375,7 @@ mod tests {
         let refunded = IntentEvent::Refunded { in_full: true, amount_refunded: 500 };
         let failed = IntentEvent::RefundFailed { refund_id: "re".to_owned(), amount: 500 };
         let outcome = after(&[("evt_1", 1, refunded), ("evt_2", 2, failed.clone()), ("evt_3", 2, failed)]);
-        assert_eq!(outcome, (OrderStatus::Paid, 0, LicenceFate::Active));
+        assert_eq!(outcome, (OrderStatus::Paid, 0, Standing::Settled));
     }
 
     #[test]
@@ -392,7 +385,7 @@ mod tests {
             ("evt_2", 1, disputed("two")),
             ("evt_3", 2, closed("one", false)),
         ]);
-        assert_eq!(outcome.2, LicenceFate::Suspended);
+        assert_eq!(outcome.2, Standing::Disputed);
     }
 
     #[test]

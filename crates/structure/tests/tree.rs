@@ -49,11 +49,6 @@ const CIRCLES: &[&[&str]] = &[
     &["actors/src/reconciler/events.rs", "actors/src/reconciler/sweep.rs"],
     &["actors/src/release/publish.rs", "actors/src/release/store.rs"],
     &["actors/src/webhook/actor.rs", "actors/src/webhook/overview.rs", "actors/src/webhook/store.rs"],
-    &[
-        "actors/src/webhook/fulfil/fates.rs",
-        "actors/src/webhook/fulfil/goods.rs",
-        "actors/src/webhook/fulfil/mod.rs",
-    ],
     &["crates/module/src/lib.rs", "crates/module/src/surface.rs"],
     &[
         "src/app.rs",
@@ -180,10 +175,7 @@ fn the_kernel_names_no_http() {
 const QUERIES_ELSEWHERE: &[(&str, usize)] = &[
     ("actors/src/counter/series.rs", 3),
     ("actors/src/reconciler/by_hand.rs", 2),
-    ("actors/src/webhook/fulfil/fates.rs", 5),
-    ("actors/src/webhook/fulfil/goods.rs", 5),
     ("actors/src/order/attempts.rs", 6),
-    ("actors/src/webhook/fulfil/mod.rs", 4),
     ("crates/kernel/src/audit_log/verify.rs", 4),
     ("crates/kernel/src/database/inspection.rs", 9),
     ("crates/kernel/src/database/lane.rs", 9),
@@ -210,7 +202,7 @@ fn only_stores_ask_the_database() {
 /// Tables that more than one part of the product writes to, with all that do.
 const SHARED_TABLES: &[(&str, &[&str])] = &[
     ("invoices", &["actors/src/counter", "actors/src/webhook"]),
-    ("licences", &["actors/src/licence", "actors/src/webhook", "src/dev"]),
+    ("licences", &["actors/src/licence", "src/dev"]),
     ("mail_allowances", &["crates/kernel/src/outbox", "crates/kernel/src/sweeper"]),
     ("orders", &["actors/src/counter", "actors/src/webhook"]),
     ("payment_refs", &["actors/src/order", "actors/src/webhook"]),
@@ -304,12 +296,8 @@ const VAGUE_WORDS: [&str; 9] =
     ["kept", "goods", "fates", "Facts", "Wire", "Desk", "presses", "Wanted", "Dealt"];
 
 /// Files that have such a name.
-const VAGUELY_NAMED: &[&str] = &[
-    "actors/src/webhook/fulfil/fates.rs",
-    "actors/src/webhook/fulfil/goods.rs",
-    "crates/kernel/src/database/home.rs",
-    "crates/kernel/src/database/patience.rs",
-];
+const VAGUELY_NAMED: &[&str] =
+    &["crates/kernel/src/database/home.rs", "crates/kernel/src/database/patience.rs"];
 
 /// Files with such words among their identifiers.
 const VAGUE_IDENTIFIERS: &[(&str, &str)] = &[
@@ -317,8 +305,6 @@ const VAGUE_IDENTIFIERS: &[(&str, &str)] = &[
     ("actors/src/reconciler/events.rs", "Dealt"),
     ("actors/src/reconciler/sweep.rs", "Dealt"),
     ("actors/src/webhook/actor.rs", "Dealt"),
-    ("actors/src/webhook/fulfil/mod.rs", "fates"),
-    ("actors/src/webhook/fulfil/mod.rs", "goods"),
     ("actors/src/webhook/messages.rs", "Dealt"),
     ("actors/src/webhook/overview.rs", "Dealt"),
     ("crates/http/src/layers/edge.rs", "Facts"),
