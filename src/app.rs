@@ -42,6 +42,7 @@ use primetech_http::listener;
 use primetech_http::rate_limits::{InvalidRedisUrl, RateLimitSettings, RateLimiter};
 use primetech_kernel::runtime::Runtime;
 use primetech_module::{Composition, Conflict, Shared, Worker};
+use primetech_stripe::{PaymentProvider, ProviderConfigError, ProviderTimeouts};
 use tokio::sync::{oneshot, watch};
 
 use crate::compose::{self, Adapters, Extend};
@@ -50,9 +51,9 @@ use crate::documents::Documents;
 use crate::integrations::mail::{Mailer, MailerError};
 use crate::integrations::pdf::{Printer, PrinterError};
 use crate::integrations::storage::{Patience, Storage};
-use crate::integrations::stripe::{PaymentProvider, ProviderConfigError, ProviderTimeouts};
 use crate::metrics;
 use crate::open_sessions::OpenSessions;
+use crate::reconciler::StripeProvider;
 
 pub use crate::routes::Readiness;
 use crate::termination::Termination;
@@ -349,14 +350,14 @@ fn courier(state: &State, mailer: Arc<Mailer>) -> Courier<Deliveries> {
 }
 
 /// Asks the provider about payments that nothing was heard of, while the application runs.
-fn reconciler(state: &State) -> Reconciler<PaymentProvider> {
+fn reconciler(state: &State) -> Reconciler<StripeProvider> {
     let Parts { config, actors, payments, .. } = &**state;
     Reconciler::new(
         actors.database.clone(),
         actors.clock.clone(),
         actors.webhooks.clone(),
         actors.orders.clone(),
-        payments.clone(),
+        StripeProvider(payments.clone()),
         config.reconciler,
     )
 }

@@ -5,9 +5,8 @@ use primetech_actors::ask::ask;
 use primetech_actors::order::{ListAttempts, OrderActor};
 use primetech_actors::outbox::{Delivery, DeliveryError};
 use primetech_actors::shard::Shards;
+use primetech_stripe::{CheckoutStatus, PaymentProvider, ProviderError};
 use uuid::Uuid;
-
-use crate::integrations::stripe::{CheckoutStatus, PaymentProvider, ProviderError};
 
 /// A session is made within seconds of its attempt; the rest is for clocks that differ and calls that were repeated.
 const MADE_BEFORE: TimeDelta = TimeDelta::minutes(2);

@@ -4,4 +4,3 @@ pub mod mail;
 pub mod money;
 pub mod pdf;
 pub mod storage;
-pub mod stripe;

@@ -17,6 +17,7 @@ use primetech_actors::order::{
 };
 use primetech_actors::session::Session;
 use primetech_actors::tenancy::TenantScope;
+use primetech_stripe::{CheckoutLine, Failed, NewCheckoutSession};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,7 +25,6 @@ use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::rules::WrittenUrl;
 use crate::input::{Field, Input, rules};
-use crate::integrations::stripe::{CheckoutLine, Failed, NewCheckoutSession};
 use crate::layers::facts::RequestId;
 use crate::layers::origin::may_return_to;
 use crate::layers::permission::{CurrentTenant, SignedIn};

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
-use super::error::ProviderError;
-use super::provider::{PaymentProvider, invalid_answer};
-use super::retry::with_retries;
+use crate::error::ProviderError;
+use crate::provider::{PaymentProvider, invalid_answer};
+use crate::retry::with_retries;
 
 /// The largest page that Stripe gives.
 const EVENTS_ON_A_PAGE: usize = 100;

@@ -19,7 +19,7 @@ use stripe_client_core::{
 };
 use url::Url;
 
-use super::error::ProviderConfigError;
+use crate::error::ProviderConfigError;
 
 const DEFAULT_API_BASE: &str = "https://api.stripe.com";
 const AGENT: &str = concat!("primetech/", env!("CARGO_PKG_VERSION"));

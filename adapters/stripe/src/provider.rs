@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use primetech_actors::random;
+use primetech_kernel::random;
 use secrecy::SecretString;
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
@@ -23,9 +23,9 @@ use stripe_types::{Currency, List, RangeBoundsTs, RangeQueryTs};
 use url::Url;
 use uuid::Uuid;
 
-use super::error::{ProviderConfigError, ProviderError, UnavailableReason};
-use super::retry::{Failed, ProviderTimeouts, counting_failures, with_retries};
-use super::transport::Transport;
+use crate::error::{ProviderConfigError, ProviderError, UnavailableReason};
+use crate::retry::{Failed, ProviderTimeouts, counting_failures, with_retries};
+use crate::transport::Transport;
 
 /// The largest page that Stripe gives.
 const SESSIONS_ON_A_PAGE: i64 = 100;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rand::{TryRng, rngs::SysRng};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::error::{ProviderError, UnavailableReason, without_keys};
-use super::transport::{ErrorAnswer, TransportError};
+use crate::error::{ProviderError, UnavailableReason, without_keys};
+use crate::transport::{ErrorAnswer, TransportError};
 
 const MAX_RETRIES: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -145,8 +145,8 @@ fn from_answer(answer: ErrorAnswer) -> ProviderError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::transport::ErrorBody;
     use super::*;
+    use crate::transport::ErrorBody;
 
     fn answer(status: u16, should_retry: Option<bool>) -> TransportError {
         let error = ErrorBody::default();

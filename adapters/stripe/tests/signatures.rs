@@ -1,6 +1,9 @@
+//! What holds of signatures, whatever comes in.
+#![allow(clippy::unwrap_used)]
+
 use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
-use primetech::integrations::stripe::signature::{SignatureError, TOLERANCE_SECONDS, verify};
+use primetech_stripe::signature::{SignatureError, TOLERANCE_SECONDS, verify};
 use proptest::prelude::*;
 use secrecy::SecretString;
 use sha2::Sha256;

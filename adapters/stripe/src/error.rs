@@ -1,6 +1,6 @@
 //! The failures of Stripe, told apart by what the caller can do about them. They contain no secret.
 
-/// Why a [`super::PaymentProvider`] cannot be made.
+/// Why a [`crate::PaymentProvider`] cannot be made.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ProviderConfigError {
     #[error("the Stripe secret key has characters that cannot be sent")]
