@@ -42,6 +42,7 @@ use primetech_http::listener;
 use primetech_http::rate_limits::{InvalidRedisUrl, RateLimitSettings, RateLimiter};
 use primetech_kernel::runtime::Runtime;
 use primetech_module::{Composition, Conflict, Shared, Worker};
+use primetech_s3::{Patience, Storage};
 use primetech_stripe::{PaymentProvider, ProviderConfigError, ProviderTimeouts};
 use tokio::sync::{oneshot, watch};
 
@@ -50,7 +51,6 @@ use crate::config::Config;
 use crate::documents::Documents;
 use crate::integrations::mail::{Mailer, MailerError};
 use crate::integrations::pdf::{Printer, PrinterError};
-use crate::integrations::storage::{Patience, Storage};
 use crate::metrics;
 use crate::open_sessions::OpenSessions;
 use crate::reconciler::StripeProvider;

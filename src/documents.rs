@@ -14,12 +14,13 @@ use primetech_actors::document::{
 use primetech_actors::order::Viewer;
 use primetech_actors::stored_file::{StoredFile, object_key};
 use primetech_actors::system::Actors;
+use primetech_s3::{SignedUrl, Storage, Terms};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::error::{ApiError, Code};
 use crate::integrations::pdf::{LAYOUT, Paper, Pdf, PrintError, Printer, Seller};
-use crate::integrations::storage::{SignedUrl, Storage, Terms};
+use crate::object_store;
 
 const PDF: &str = "application/pdf";
 
@@ -47,7 +48,8 @@ impl Documents {
     ) -> Result<SignedUrl, ApiError> {
         let file_name = file_name(&subject);
         let file = self.file(actors, viewer, subject).await?;
-        Ok(self.storage.presign_download(&file, &file_name, PDF, terms).await?)
+        let signed = self.storage.presign_download(&file, &file_name, PDF, terms).await;
+        signed.map_err(object_store::api_error)
     }
 
     async fn file(
@@ -62,7 +64,7 @@ impl Documents {
         let FoundDocument { stored, printed, seller, revision } =
             found.ok_or_else(|| ApiError::new(Code::NOT_FOUND))?;
         if let Some(stored) = &stored
-            && self.storage.holds(stored).await?
+            && self.storage.holds(stored).await.map_err(object_store::api_error)?
         {
             return Ok(stored.clone());
         }
@@ -80,7 +82,8 @@ impl Documents {
         {
             return Err(ApiError::internal("a stored document is gone and can no longer be made the same"));
         }
-        self.storage.put(&file.object_key, PDF, pdf.bytes).await?;
+        let put = self.storage.put(&file.object_key, PDF, pdf.bytes).await;
+        put.map_err(object_store::api_error)?;
         let record = RecordDocument { scope, subject, revision, id, file };
         Ok(ask(actors.documents.of(&scope), record).await?)
     }

@@ -9,6 +9,7 @@ pub mod dev;
 pub mod documents;
 pub mod integrations;
 pub mod metrics;
+mod object_store;
 mod open_sessions;
 mod program;
 mod reconciler;

@@ -16,6 +16,7 @@ use actix_web::cookie::SameSite;
 use chrono::TimeDelta;
 use lettre::message::Mailbox;
 use primetech_actors::reconciler::ReconcilerSettings;
+use primetech_s3::StorageSettings;
 use secrecy::{SecretSlice, SecretString};
 use url::Url;
 
@@ -49,7 +50,7 @@ pub struct Config {
     pub app_base_url: Url,
     pub stripe: StripeConfig,
     pub reconciler: ReconcilerSettings,
-    pub storage: StorageConfig,
+    pub storage: StorageSettings,
     pub mail: MailConfig,
     /// Further fonts for documents, asked where the built-in ones lack a character.
     pub font_directory: Option<PathBuf>,
@@ -70,18 +71,6 @@ pub struct StripeConfig {
     pub webhook_secrets: Vec<SecretString>,
     /// A stand-in, never in production.
     pub api_base: Option<Url>,
-}
-
-#[derive(Debug, Clone)]
-pub struct StorageConfig {
-    pub region: String,
-    pub access_key_id: SecretString,
-    pub secret_access_key: SecretString,
-    pub bucket: String,
-    /// Another store than Amazon's.
-    pub endpoint: Option<Url>,
-    /// Where customers reach the store, if not where this service does: URLs for them are signed for it.
-    pub public_endpoint: Option<Url>,
 }
 
 #[derive(Debug, Clone)]
@@ -179,14 +168,14 @@ impl Config {
         })
     }
 
-    fn read_storage(read: &mut Reader) -> Option<StorageConfig> {
+    fn read_storage(read: &mut Reader) -> Option<StorageSettings> {
         let region = read.required("AWS_REGION", checks::region);
         let access_key_id = read.required("AWS_ACCESS_KEY_ID", checks::token);
         let secret_access_key = read.required("AWS_SECRET_ACCESS_KEY", checks::token);
         let bucket = read.required("S3_BUCKET_PRIVATE", checks::bucket);
         let endpoint = read.optional("S3_ENDPOINT", checks::bare_url);
         let public_endpoint = read.optional("S3_PUBLIC_ENDPOINT", checks::bare_url);
-        Some(StorageConfig {
+        Some(StorageSettings {
             region: region?,
             access_key_id: access_key_id?,
             secret_access_key: secret_access_key?,
@@ -258,7 +247,7 @@ pub fn payment_provider() -> Result<(StripeConfig, ReconcilerSettings), ConfigFa
 }
 
 /// For the commands that move files.
-pub fn storage() -> Result<StorageConfig, ConfigFaults> {
+pub fn storage() -> Result<StorageSettings, ConfigFaults> {
     let mut read = Reader::new(Variables::load()?);
     let storage = Config::read_storage(&mut read);
     read.finish(storage)

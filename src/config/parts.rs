@@ -1,8 +1,8 @@
+use primetech_s3::StorageSettings;
 use secrecy::{SecretSlice, SecretString};
 
 use super::{
-    Config, ConfigFault, ConfigFaults, Environment, MailConfig, Reader, StorageConfig, StripeConfig,
-    Variables, checks,
+    Config, ConfigFault, ConfigFaults, Environment, MailConfig, Reader, StripeConfig, Variables, checks,
 };
 use crate::program::Program;
 
@@ -12,7 +12,7 @@ pub struct Parts {
     pub environment: Environment,
     pub database_url: Option<SecretString>,
     pub stripe: Option<StripeConfig>,
-    pub storage: Option<StorageConfig>,
+    pub storage: Option<StorageSettings>,
     pub mail: Option<MailConfig>,
     /// Not set is right as well.
     pub redis_url: Option<SecretString>,

@@ -25,7 +25,7 @@ pub enum DevError {
     #[error(transparent)]
     Store(#[from] store::StoreError),
     #[error(transparent)]
-    Storage(#[from] crate::integrations::storage::StorageError),
+    Storage(#[from] primetech_s3::StorageError),
     #[error(transparent)]
     Schema(#[from] crate::schema::MigrateError),
     #[error(transparent)]

@@ -6,13 +6,13 @@ use primetech_actors::random;
 use primetech_actors::session::password;
 use primetech_actors::stored_file::object_key;
 use primetech_module::Seed;
+use primetech_s3::Storage;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::DevError;
-use crate::integrations::storage::Storage;
 
 struct Shop {
     slug: &'static str,

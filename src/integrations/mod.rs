@@ -3,4 +3,3 @@
 pub mod mail;
 pub mod money;
 pub mod pdf;
-pub mod storage;

@@ -5,13 +5,13 @@ use chrono::{DateTime, Utc};
 use primetech_actors::document::DocumentSubject;
 use primetech_actors::order::Viewer;
 use primetech_actors::session::Session;
+use primetech_s3::{Terms, USUAL_TTL};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::State;
 use crate::documents::file_name;
 use crate::error::{ApiError, Code};
-use crate::integrations::storage::{Terms, USUAL_TTL};
 use crate::openapi::Doc;
 
 #[derive(Serialize, ToSchema)]

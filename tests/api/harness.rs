@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use primetech::app::{Application, Options};
-use primetech::config::{Config, StorageConfig, Variables};
+use primetech::config::{Config, Variables};
 use primetech::dev::store::{ObjectStore, StoreOptions};
 use primetech::dev::stripe::{StandInConfig, StripeStandIn};
-use primetech::integrations::storage::{Patience, Storage};
 use primetech::schema;
 use primetech_actors::clock::{Clock, SharedClock, SystemClock};
 use primetech_actors::database::Database;
@@ -18,6 +17,7 @@ use primetech_actors::random;
 use primetech_actors::release::{self, NewRelease, ReleaseName, ReleaseView};
 use primetech_actors::stored_file::{StoredFile, object_key};
 use primetech_actors::tenancy::registry;
+use primetech_s3::{Patience, Storage, StorageSettings};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -299,7 +299,7 @@ impl Shop {
 
     /// The store, as an operator's commands have it.
     pub fn storage(&self) -> Storage {
-        let config = StorageConfig {
+        let settings = StorageSettings {
             region: "eu-central-1".to_owned(),
             access_key_id: STORE_KEY.into(),
             secret_access_key: STORE_SECRET.into(),
@@ -307,7 +307,7 @@ impl Shop {
             endpoint: Some(self.store_endpoint.parse().unwrap()),
             public_endpoint: None,
         };
-        Storage::new(&config, Patience::Transfer)
+        Storage::new(&settings, Patience::Transfer)
     }
 
     /// Carries a file to the store and publishes it.

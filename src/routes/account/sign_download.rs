@@ -6,13 +6,13 @@ use primetech_actors::ask::ask;
 use primetech_actors::order::Viewer;
 use primetech_actors::release::{FindDownload, ReleaseFile};
 use primetech_actors::stored_file::hex;
+use primetech_s3::{Terms, USUAL_TTL};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Input, rules};
-use crate::integrations::storage::{Terms, USUAL_TTL};
 use crate::layers::permission::SignedIn;
 use crate::openapi::{Doc, schemas};
 use crate::routes::Endpoint;

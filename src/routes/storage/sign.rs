@@ -12,6 +12,7 @@ use primetech_actors::order::Viewer;
 use primetech_actors::release::{FindDownload, NoteUpload, ReleaseFile};
 use primetech_actors::session::Role;
 use primetech_actors::stored_file::object_key;
+use primetech_s3::{LONGEST_TTL, SHORTEST_TTL, SignedUrl, Terms, USUAL_TTL};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -20,9 +21,9 @@ use super::release_url;
 use crate::app::State;
 use crate::error::{ApiError, Code};
 use crate::input::{Body, Field, Input, rules};
-use crate::integrations::storage::{LONGEST_TTL, SHORTEST_TTL, SignedUrl, Terms, USUAL_TTL};
 use crate::layers::facts::RequestId;
 use crate::layers::permission::SignedIn;
+use crate::object_store;
 use crate::openapi::Doc;
 use crate::routes::Endpoint;
 
@@ -203,6 +204,6 @@ async fn upload(
     }
     let key = object_key::of_upload(scope.tenant_id(), release_id);
     // Only for whether the store can be reached: an upload before this one is replaced.
-    let _replaced = state.storage.has(&key).await?;
-    Ok(state.storage.presign_upload(&key, terms).await?)
+    let _replaced = state.storage.has(&key).await.map_err(object_store::api_error)?;
+    state.storage.presign_upload(&key, terms).await.map_err(object_store::api_error)
 }

@@ -19,12 +19,10 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_http_client::tls;
-use primetech_actors::stored_file::StoredFile;
-use secrecy::ExposeSecret;
+use primetech_kernel::stored_file::StoredFile;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::io::AsyncRead;
 use url::Url;
-
-use crate::config::StorageConfig;
 
 pub use presign::{LONGEST_TTL, SHORTEST_TTL, SignedUrl, Terms, USUAL_TTL};
 pub use probe::ProbeError;
@@ -32,6 +30,20 @@ pub use upload::{UploadError, Uploaded};
 
 /// For how long a store that was not reached is not asked again by requests.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Where the store is, and the keys to it.
+#[derive(Debug, Clone)]
+pub struct StorageSettings {
+    pub region: String,
+    pub access_key_id: SecretString,
+    pub secret_access_key: SecretString,
+    /// Where new files go.
+    pub bucket: String,
+    /// Another store than Amazon's.
+    pub endpoint: Option<Url>,
+    /// Where customers reach the store, if not where this service does: URLs for them are signed for it.
+    pub public_endpoint: Option<Url>,
+}
 
 /// How long the store is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,10 +80,11 @@ pub struct Storage {
 }
 
 impl Storage {
-    pub fn new(config: &StorageConfig, patience: Patience) -> Self {
+    /// Opens no connection: it is made while the store cannot be reached, too.
+    pub fn new(settings: &StorageSettings, patience: Patience) -> Self {
         let credentials = Credentials::new(
-            config.access_key_id.expose_secret(),
-            config.secret_access_key.expose_secret(),
+            settings.access_key_id.expose_secret(),
+            settings.secret_access_key.expose_secret(),
             None,
             None,
             "environment",
@@ -86,7 +99,7 @@ impl Storage {
         };
         let usual = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(config.region.clone()))
+            .region(Region::new(settings.region.clone()))
             .credentials_provider(credentials)
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard().with_max_attempts(attempts))
@@ -104,12 +117,12 @@ impl Storage {
             };
             Client::from_conf(builder.build())
         };
-        let client = client_of(config.endpoint.as_ref());
-        let signer = match &config.public_endpoint {
+        let client = client_of(settings.endpoint.as_ref());
+        let signer = match &settings.public_endpoint {
             Some(public) => client_of(Some(public)),
             None => client.clone(),
         };
-        Self { client, signer, bucket: config.bucket.clone(), patience, failed: Arc::default() }
+        Self { client, signer, bucket: settings.bucket.clone(), patience, failed: Arc::default() }
     }
 
     /// Where new files go.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::task::JoinSet;
 
-use super::{Storage, StorageError};
+use crate::{Storage, StorageError};
 
 /// S3 takes at most 10 000 parts, so files of up to 160 GB; and none but the last under 5 MiB.
 const PART_BYTES: u64 = 16 * 1024 * 1024;

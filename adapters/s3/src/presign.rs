@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use chrono::{DateTime, SubsecRound, Utc};
-use primetech_actors::stored_file::StoredFile;
+use primetech_kernel::stored_file::StoredFile;
 
-use super::{Storage, StorageError};
+use crate::{Storage, StorageError};
 
 /// The contract's: "TTL default 600 s, allowed 300..900".
 pub const USUAL_TTL: Duration = Duration::from_secs(600);

@@ -7,7 +7,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 
-use super::Storage;
+use crate::Storage;
 
 /// The store's own word on a request that it did not do. Holds no key and no name.
 #[derive(Debug, Clone, PartialEq, Eq)]
