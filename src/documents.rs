@@ -11,15 +11,15 @@ use primetech_actors::document::{
     DocumentSubject, FindDocument, FoundDocument, PaperSize, RecordDocument, SellerRecord, ToPrint,
     document_id,
 };
-use primetech_actors::order::Viewer;
+use primetech_actors::order::{InvoiceView, ReceiptView, Viewer};
 use primetech_actors::stored_file::{StoredFile, object_key};
 use primetech_actors::system::Actors;
+use primetech_pdf::{BillTo, Invoice, Item, LAYOUT, Paper, Pdf, PrintError, Printer, Receipt, Seller};
 use primetech_s3::{SignedUrl, Storage, Terms};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::error::{ApiError, Code};
-use crate::integrations::pdf::{LAYOUT, Paper, Pdf, PrintError, Printer, Seller};
 use crate::object_store;
 
 const PDF: &str = "application/pdf";
@@ -91,7 +91,7 @@ impl Documents {
     async fn print(&self, seller: SellerRecord, printed: ToPrint) -> Result<Pdf, ApiError> {
         let _press = self.presses.acquire().await.map_err(ApiError::internal)?;
         let printer = self.printer.clone();
-        let pdf = web::block(move || print(&printer, seller, &printed)).await.map_err(ApiError::internal)?;
+        let pdf = web::block(move || print(&printer, seller, printed)).await.map_err(ApiError::internal)?;
         pdf.map_err(ApiError::internal)
     }
 }
@@ -101,14 +101,55 @@ pub fn file_name(subject: &DocumentSubject) -> String {
     format!("{}.pdf", subject.number())
 }
 
-fn print(printer: &Printer, seller: SellerRecord, printed: &ToPrint) -> Result<Pdf, PrintError> {
+fn print(printer: &Printer, seller: SellerRecord, printed: ToPrint) -> Result<Pdf, PrintError> {
     let paper = match seller.paper {
         PaperSize::A4 => Paper::A4,
         PaperSize::Letter => Paper::Letter,
     };
     let seller = Seller { name: seller.name, address: seller.address, tax_id: seller.tax_id };
     match printed {
-        ToPrint::Invoice(invoice) => printer.invoice(paper, &seller, invoice),
-        ToPrint::Receipt(receipt, invoice) => printer.receipt(paper, &seller, receipt, invoice),
+        ToPrint::Invoice(printed) => printer.invoice(paper, &seller, &invoice(printed)),
+        ToPrint::Receipt(printed, of) => printer.receipt(paper, &seller, &receipt(printed), &invoice(of)),
+    }
+}
+
+/// An invoice as the printer takes it.
+fn invoice(invoice: InvoiceView) -> Invoice {
+    let items = invoice.lines.into_iter().map(|line| Item {
+        sku: line.sku,
+        name: line.name,
+        quantity: line.quantity,
+        unit_amount: line.unit_amount,
+        total: line.total,
+    });
+    Invoice {
+        number: invoice.number,
+        status: invoice.status,
+        order_id: invoice.order_id,
+        order_number: invoice.order_number,
+        currency: invoice.currency,
+        subtotal: invoice.subtotal,
+        tax: invoice.tax,
+        total: invoice.total,
+        items: items.collect(),
+        bill_to: BillTo { name: invoice.bill_to.name, email: invoice.bill_to.email },
+        issued_at: invoice.issued_at,
+        paid_at: invoice.paid_at,
+    }
+}
+
+/// A receipt as the printer takes it.
+fn receipt(receipt: ReceiptView) -> Receipt {
+    Receipt {
+        number: receipt.number,
+        order_id: receipt.order_id,
+        order_number: receipt.order_number,
+        invoice_number: receipt.invoice_number,
+        currency: receipt.currency,
+        total: receipt.total,
+        paid_at: receipt.paid_at,
+        issued_at: receipt.issued_at,
+        provider: receipt.provider,
+        provider_payment_id: receipt.provider_payment_id,
     }
 }

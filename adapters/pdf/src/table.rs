@@ -3,12 +3,12 @@
 //! Owns the columns and the page breaks. Invariant: each page with rows has the columns' headings; a row is parted only
 //! if no page could hold it; the sums stand under the last row, on its page.
 
-use super::PrintError;
-use super::contents::Row;
-use super::fonts::Weight;
-use super::layout::{Layout, bold, figures, height_of, plain};
-use super::lines::{self, Line};
-use super::page::{Ink, Mark, PartId, PartKind};
+use crate::contents::Row;
+use crate::error::PrintError;
+use crate::layout::{Layout, bold, figures, height_of, plain};
+use crate::lines::{self, Line};
+use crate::page::{Ink, Mark, PartId, PartKind};
+use crate::weight::Weight;
 
 const GAP: f32 = 16.0;
 const PADDING: f32 = 5.0;
@@ -184,8 +184,8 @@ impl Layout<'_, '_> {
         }
         while let Some((line, ink)) = description.next() {
             let height = height_of(&line);
-            let kept = if description.len() == 0 { PADDING + below } else { 0.0 };
-            if self.room() < height + kept {
+            let reserved = if description.len() == 0 { PADDING + below } else { 0.0 };
+            if self.room() < height + reserved {
                 self.turn_page();
                 self.headings(columns, None)?;
                 self.y += PADDING;

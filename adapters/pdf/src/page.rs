@@ -2,7 +2,7 @@
 //!
 //! Owns the vocabulary between the two. Measures are in points, from the top left corner.
 
-use super::lines::Line;
+use crate::lines::Line;
 
 /// Black, its greys, and one accent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Prints invoices that are hard to print, to be looked at:
 //!
 //! ```sh
-//! cargo run --example awkward_invoices -- OUTDIR [FONTS]
+//! cargo run -p primetech-pdf --example awkward_invoices -- OUTDIR [FONTS]
 //! ```
 //!
 //! FONTS is a folder of further fonts, for Chinese, Japanese and Korean (Debian's package fonts-noto-cjk has
@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
-use primetech::integrations::pdf::{Paper, Printer, Seller};
-use primetech_actors::order::{BillTo, InvoiceView, ItemView, ReceiptView};
+use primetech_pdf::{BillTo, Invoice, Item, Paper, Printer, Receipt, Seller};
 use uuid::Uuid;
 
 type Failure = Box<dyn std::error::Error>;
@@ -106,7 +105,7 @@ fn seller(name: &str, address: &[&str]) -> Seller {
     }
 }
 
-fn long_names() -> Result<InvoiceView, Failure> {
+fn long_names() -> Result<Invoice, Failure> {
     let unbroken = "Supercalifragilisticexpialidocious".repeat(8);
     let words =
         "Editor Professional with every extension, for teams that write documents nobody reads, including "
@@ -125,7 +124,7 @@ fn long_names() -> Result<InvoiceView, Failure> {
     Ok(invoice)
 }
 
-fn fifty_lines() -> Result<InvoiceView, Failure> {
+fn fifty_lines() -> Result<Invoice, Failure> {
     let lines = (1..=50)
         .map(|number| {
             let name = match number % 7 {
@@ -140,7 +139,7 @@ fn fifty_lines() -> Result<InvoiceView, Failure> {
     invoice("INV-2026-000002", "PAID", "EUR", lines, 98_765)
 }
 
-fn many_scripts() -> Result<InvoiceView, Failure> {
+fn many_scripts() -> Result<Invoice, Failure> {
     let lines = vec![
         item(
             "accents",
@@ -169,7 +168,7 @@ fn many_scripts() -> Result<InvoiceView, Failure> {
     Ok(invoice)
 }
 
-fn yen() -> Result<InvoiceView, Failure> {
+fn yen() -> Result<Invoice, Failure> {
     let lines = vec![
         item("editor-pro", "エディタ・プロ", 2, 4_900),
         item("support", "Support, one year", 1, 1_200_000),
@@ -179,31 +178,31 @@ fn yen() -> Result<InvoiceView, Failure> {
     Ok(invoice)
 }
 
-fn huge(status: &str, number: &str) -> Result<InvoiceView, Failure> {
+fn huge(status: &str, number: &str) -> Result<Invoice, Failure> {
     let mut line = item("everything", "The whole of it, and what comes after", i32::MAX, i64::MAX / 3);
     line.total = i64::MAX - 1;
     let mut credit = item("credit", "What is owed back", 1, i64::MIN);
     credit.total = i64::MIN;
     let mut invoice = invoice(number, status, "KWD", Vec::new(), 0)?;
-    invoice.lines = vec![line, credit];
+    invoice.items = vec![line, credit];
     (invoice.subtotal, invoice.tax, invoice.total) = (i64::MAX - 1, 1, i64::MAX);
     Ok(invoice)
 }
 
-fn item(sku: &str, name: &str, quantity: i32, unit_amount: i64) -> ItemView {
+fn item(sku: &str, name: &str, quantity: i32, unit_amount: i64) -> Item {
     let total = unit_amount.saturating_mul(i64::from(quantity));
-    ItemView { sku: sku.to_owned(), name: name.to_owned(), quantity, unit_amount, total }
+    Item { sku: sku.to_owned(), name: name.to_owned(), quantity, unit_amount, total }
 }
 
 fn invoice(
     number: &str,
     status: &str,
     currency: &str,
-    lines: Vec<ItemView>,
+    items: Vec<Item>,
     tax: i64,
-) -> Result<InvoiceView, Failure> {
-    let subtotal = lines.iter().map(|line| line.total).sum();
-    Ok(InvoiceView {
+) -> Result<Invoice, Failure> {
+    let subtotal = items.iter().map(|item| item.total).sum();
+    Ok(Invoice {
         number: number.to_owned(),
         status: status.to_owned(),
         order_id: Uuid::from_u128(0x0192_a1b2_c3d4_7000_8000_0000_0000_0001),
@@ -212,15 +211,15 @@ fn invoice(
         subtotal,
         tax,
         total: subtotal + tax,
-        lines,
+        items,
         bill_to: BillTo { name: Some("Jane Doe".to_owned()), email: "jane@example.com".to_owned() },
         issued_at: moment("2026-01-31T10:00:00Z")?,
         paid_at: Some(moment("2026-01-31T10:04:30Z")?),
     })
 }
 
-fn receipt_of(invoice: &InvoiceView) -> Result<ReceiptView, Failure> {
-    Ok(ReceiptView {
+fn receipt_of(invoice: &Invoice) -> Result<Receipt, Failure> {
+    Ok(Receipt {
         number: "RCP-2026-000017".to_owned(),
         order_id: invoice.order_id,
         order_number: invoice.order_number.clone(),

@@ -1,12 +1,14 @@
 //! Invoices and receipts as PDF files, made in process.
 //!
-//! Owns the look of a document. The code that stores documents calls a [`Printer`]; nothing here knows of tenants'
-//! rows, HTTP or the store. Printing takes some milliseconds of processor time (seconds for the first use of a
+//! Owns the look of a document and the fonts. The code that stores documents calls a [`Printer`]; nothing here knows of
+//! a domain, of tenants' rows, HTTP or the store. Printing takes some milliseconds of processor time (seconds for the first use of a
 //! folder's fonts), so call it where blocking is allowed. Invariant: the same data, paper and fonts give the same
 //! bytes.
 
 mod contents;
+mod document;
 mod draw;
+mod error;
 mod extra_fonts;
 mod fonts;
 mod layout;
@@ -15,41 +17,29 @@ mod layout_tests;
 #[cfg(test)]
 mod line_tests;
 mod lines;
+mod money;
 mod page;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod weight;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use primetech_actors::order::{InvoiceView, ReceiptView};
 use unicode_script::UnicodeScript as _;
 
 use contents::Contents;
 use fonts::Fonts;
 use page::Mark;
 
+pub use document::{BillTo, Invoice, Item, Paper, Receipt, Seller};
+pub use error::{PrintError, PrinterError};
+
 /// Part of a stored document's revision: raised when the layout changes.
 pub const LAYOUT: &str = "2";
-
-/// The sheet that a document is printed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paper {
-    A4,
-    Letter,
-}
-
-/// Who sells: the tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seller {
-    pub name: String,
-    /// Line by line, as it is to be printed.
-    pub address: Vec<String>,
-    pub tax_id: Option<String>,
-}
 
 /// A finished file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,29 +47,6 @@ pub struct Pdf {
     pub bytes: Vec<u8>,
     /// How many characters no font had a glyph for. They are printed as visible boxes.
     pub missing_glyphs: usize,
-}
-
-/// The printer cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum PrinterError {
-    #[error("the folder of extra fonts, {folder}, cannot be read")]
-    Folder { folder: PathBuf, source: std::io::Error },
-    #[error("the folder of extra fonts, {folder}, has no .ttf, .otf, .ttc or .otc file")]
-    NoFonts { folder: PathBuf },
-    #[error("the folder of extra fonts, {folder}, has more than {most} font files")]
-    TooManyFonts { folder: PathBuf, most: usize },
-    #[error("the font {path} cannot be used")]
-    Font { path: PathBuf, source: std::io::Error },
-}
-
-/// A document could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum PrintError {
-    /// A file of the folder that was usable when the printer was set up is so no longer.
-    #[error("the font {path} cannot be used: {what}")]
-    Font { path: PathBuf, what: String },
-    #[error("the PDF could not be put together: {0}")]
-    Assembly(String),
 }
 
 /// Prints documents. Cheap to clone.
@@ -99,7 +66,7 @@ impl Printer {
         Ok(Self { fonts: Arc::new(Fonts::new(extra_fonts)?) })
     }
 
-    pub fn invoice(&self, paper: Paper, seller: &Seller, invoice: &InvoiceView) -> Result<Pdf, PrintError> {
+    pub fn invoice(&self, paper: Paper, seller: &Seller, invoice: &Invoice) -> Result<Pdf, PrintError> {
         self.print(paper, &Contents::of_invoice(seller, invoice))
     }
 
@@ -108,8 +75,8 @@ impl Printer {
         &self,
         paper: Paper,
         seller: &Seller,
-        receipt: &ReceiptView,
-        invoice: &InvoiceView,
+        receipt: &Receipt,
+        invoice: &Invoice,
     ) -> Result<Pdf, PrintError> {
         self.print(paper, &Contents::of_receipt(seller, receipt, invoice))
     }

@@ -15,8 +15,9 @@ use unicode_bidi::Level;
 use unicode_script::{Script, UnicodeScript as _};
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::PrintError;
-use super::fonts::{FaceId, Fonts, Weight, primary};
+use crate::error::PrintError;
+use crate::fonts::{FaceId, Fonts, primary};
+use crate::weight::Weight;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Style {

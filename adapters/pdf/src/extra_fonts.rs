@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 use krilla::text::Font;
 use rustybuzz::ttf_parser::{self, Tag};
 
-use super::fonts::Weight;
-use super::{PrintError, PrinterError};
+use crate::error::{PrintError, PrinterError};
+use crate::weight::Weight;
 
 /// More is a folder that was not meant for this.
 const MOST_FILES: usize = 64;

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use chrono::DateTime;
 use lopdf::{Dictionary, Document, Object};
-use primetech_actors::order::{BillTo, ItemView};
 use uuid::Uuid;
 
 use super::contents::Contents;
@@ -25,14 +24,14 @@ pub fn seller() -> Seller {
     }
 }
 
-pub fn item(name: &str, quantity: i32, unit_amount: i64) -> ItemView {
+pub fn item(name: &str, quantity: i32, unit_amount: i64) -> Item {
     let total = unit_amount.saturating_mul(i64::from(quantity));
-    ItemView { sku: format!("sku-{quantity}"), name: name.to_owned(), quantity, unit_amount, total }
+    Item { sku: format!("sku-{quantity}"), name: name.to_owned(), quantity, unit_amount, total }
 }
 
-pub fn invoice(status: &str, currency: &str, lines: Vec<ItemView>) -> InvoiceView {
-    let subtotal = lines.iter().fold(0_i64, |sum, line| sum.saturating_add(line.total));
-    InvoiceView {
+pub fn invoice(status: &str, currency: &str, items: Vec<Item>) -> Invoice {
+    let subtotal = items.iter().fold(0_i64, |sum, item| sum.saturating_add(item.total));
+    Invoice {
         number: "INV-2026-000042".to_owned(),
         status: status.to_owned(),
         order_id: Uuid::from_u128(7),
@@ -41,15 +40,15 @@ pub fn invoice(status: &str, currency: &str, lines: Vec<ItemView>) -> InvoiceVie
         subtotal,
         tax: 19,
         total: subtotal.saturating_add(19),
-        lines,
+        items,
         bill_to: BillTo { name: Some("Jane Doe".to_owned()), email: "jane@example.com".to_owned() },
         issued_at: DateTime::from_timestamp(1_769_853_600, 0).unwrap(),
         paid_at: DateTime::from_timestamp(1_769_940_000, 0),
     }
 }
 
-pub fn receipt(of: &InvoiceView) -> ReceiptView {
-    ReceiptView {
+pub fn receipt(of: &Invoice) -> Receipt {
+    Receipt {
         number: "RCP-2026-000017".to_owned(),
         order_id: of.order_id,
         order_number: of.order_number.clone(),
@@ -63,12 +62,12 @@ pub fn receipt(of: &InvoiceView) -> ReceiptView {
     }
 }
 
-pub fn many_lines(count: i32) -> Vec<ItemView> {
+pub fn many_lines(count: i32) -> Vec<Item> {
     (1..=count).map(|number| item(&format!("Module number {number};"), number, 1_000)).collect()
 }
 
 /// Texts that have been trouble to somebody.
-pub fn awkward() -> InvoiceView {
+pub fn awkward() -> Invoice {
     let names = [
         "a".repeat(250),
         "Editor with all extensions, ".repeat(9),
@@ -81,7 +80,7 @@ pub fn awkward() -> InvoiceView {
         "line\nbreak\u{0}, \u{202e}override, \u{2066}isolate, tab\tand\u{ad}hyphen".to_owned(),
         " ".repeat(250),
     ];
-    let mut lines: Vec<ItemView> = names.iter().map(|name| item(name, 1, 1_234_567)).collect();
+    let mut lines: Vec<Item> = names.iter().map(|name| item(name, 1, 1_234_567)).collect();
     lines.push(item("extremes", i32::MIN, i64::MIN));
     lines.push(item("extremes", i32::MAX, i64::MAX));
     let mut invoice = invoice("REFUNDED", "KWD", lines);
@@ -127,13 +126,12 @@ fn the_same_data_gives_the_same_bytes() {
 #[test]
 fn each_difference_in_the_data_gives_other_bytes() {
     let invoice = invoice("PAID", "USD", many_lines(2));
-    let printed = |paper, seller: &Seller, invoice: &InvoiceView| {
-        printer().invoice(paper, seller, invoice).unwrap().bytes
-    };
+    let printed =
+        |paper, seller: &Seller, invoice: &Invoice| printer().invoice(paper, seller, invoice).unwrap().bytes;
     let moved = Seller { address: vec!["Elsewhere".to_owned()], ..seller() };
     let registered = Seller { tax_id: Some("Another".to_owned()), ..seller() };
-    let void = InvoiceView { status: "VOID".to_owned(), ..invoice.clone() };
-    let other_order = InvoiceView { order_id: Uuid::from_u128(8), ..invoice.clone() };
+    let void = Invoice { status: "VOID".to_owned(), ..invoice.clone() };
+    let other_order = Invoice { order_id: Uuid::from_u128(8), ..invoice.clone() };
     let all = BTreeSet::from([
         printed(Paper::A4, &seller(), &invoice),
         printed(Paper::Letter, &seller(), &invoice),
@@ -320,10 +318,8 @@ fn the_folders_fonts_draw_what_the_embedded_ones_lack() {
     let without = printer().invoice(Paper::A4, &seller(), &invoice).unwrap();
     assert_eq!(without.missing_glyphs, 5);
     let folder = tempfile::tempdir().unwrap();
-    let font = include_bytes!(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/assets/fonts/for-tests/NotoSansOgham-Regular.ttf"
-    ));
+    let font =
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/fonts/for-tests/NotoSansOgham-Regular.ttf"));
     std::fs::write(folder.path().join("Ogham.ttf"), font).unwrap();
     std::fs::write(folder.path().join("notes.txt"), "not a font, and not taken for one").unwrap();
     let printer = Printer::new(Some(folder.path())).unwrap();

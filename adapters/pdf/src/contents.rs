@@ -3,11 +3,10 @@
 //! Owns the words, and which facts stand on which document; `layout` puts them on paper. Dates are those of UTC.
 
 use chrono::{DateTime, Utc};
-use primetech_actors::order::{InvoiceView, ItemView, ReceiptView};
 
-use super::Seller;
-use super::lines::clean;
-use crate::integrations::money;
+use crate::document::{Invoice, Item, Receipt, Seller};
+use crate::lines::clean;
+use crate::money;
 
 /// How a status is to strike the eye.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +66,7 @@ pub struct Contents {
 }
 
 impl Contents {
-    pub fn of_invoice(seller: &Seller, invoice: &InvoiceView) -> Self {
+    pub fn of_invoice(seller: &Seller, invoice: &Invoice) -> Self {
         let total = money::amount(invoice.total, &invoice.currency);
         let paid_on = invoice.paid_at.map(|paid_at| format!(" on {}", date(paid_at))).unwrap_or_default();
         let (tone, headline, note) = match invoice.status.as_str() {
@@ -108,7 +107,7 @@ impl Contents {
     }
 
     /// A receipt says what was paid, and goes on saying so when the money was given back.
-    pub fn of_receipt(seller: &Seller, receipt: &ReceiptView, invoice: &InvoiceView) -> Self {
+    pub fn of_receipt(seller: &Seller, receipt: &Receipt, invoice: &Invoice) -> Self {
         let paid = money::amount(receipt.total, &receipt.currency);
         let mut facts = vec![
             ("Receipt number", receipt.number.clone()),
@@ -141,7 +140,7 @@ impl Contents {
         format!("{} {}", self.kind, self.number)
     }
 
-    fn common(seller: &Seller, invoice: &InvoiceView) -> Self {
+    fn common(seller: &Seller, invoice: &Invoice) -> Self {
         let mut address: Vec<String> =
             seller.address.iter().map(|line| clean(line)).filter(|line| !line.is_empty()).collect();
         let tax_id = seller.tax_id.as_deref().map(clean).filter(|tax_id| !tax_id.is_empty());
@@ -157,7 +156,7 @@ impl Contents {
             headline: String::new(),
             note: None,
             currency: invoice.currency.clone(),
-            rows: invoice.lines.iter().map(|line| row(line, &invoice.currency)).collect(),
+            rows: invoice.items.iter().map(|item| row(item, &invoice.currency)).collect(),
             sums: Vec::new(),
             dated: invoice.issued_at,
             identifier: String::new(),
@@ -165,17 +164,17 @@ impl Contents {
     }
 }
 
-fn row(line: &ItemView, currency: &str) -> Row {
+fn row(item: &Item, currency: &str) -> Row {
     Row {
-        name: line.name.clone(),
-        sku: line.sku.clone(),
-        quantity: money::whole(i64::from(line.quantity)),
-        unit_amount: money::figures(line.unit_amount, currency),
-        total: money::figures(line.total, currency),
+        name: item.name.clone(),
+        sku: item.sku.clone(),
+        quantity: money::whole(i64::from(item.quantity)),
+        unit_amount: money::figures(item.unit_amount, currency),
+        total: money::figures(item.total, currency),
     }
 }
 
-fn sums(invoice: &InvoiceView) -> Vec<Sum> {
+fn sums(invoice: &Invoice) -> Vec<Sum> {
     let amount = |minor_units| money::amount(minor_units, &invoice.currency);
     vec![
         Sum { label: "Subtotal", amount: amount(invoice.subtotal), strong: false },

@@ -4,9 +4,10 @@
 use proptest::prelude::*;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::fonts::{Fonts, Weight};
+use super::fonts::Fonts;
 use super::lines::{Line, clean, fitted, limited, paragraph, single};
 use super::text::{Shaper, Style};
+use super::weight::Weight;
 
 const STYLE: Style = Style { weight: Weight::Regular, size: 10.0, tabular: false };
 

@@ -10,14 +10,9 @@ use std::sync::OnceLock;
 
 use krilla::text::Font;
 
-use super::extra_fonts::{ExtraFonts, Selection};
-use super::{PrintError, PrinterError};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Weight {
-    Regular,
-    Bold,
-}
+use crate::error::{PrintError, PrinterError};
+use crate::extra_fonts::{ExtraFonts, Selection};
+use crate::weight::Weight;
 
 /// A face among the printer's. Smaller ones are asked first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,7 +36,7 @@ macro_rules! embedded {
     ($($weight:ident $file:literal,)*) => {
         vec![$(Embedded {
             weight: Weight::$weight,
-            bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/fonts/", $file)),
+            bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/fonts/", $file)),
             font: OnceLock::new(),
         }),*]
     };

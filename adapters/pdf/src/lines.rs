@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use unicode_bidi::{Level, ParagraphBidiInfo};
 
-use super::PrintError;
-use super::text::{Cluster, Piece, Shaper, Style};
+use crate::error::PrintError;
+use crate::text::{Cluster, Piece, Shaper, Style};
 
 /// One line, ready to be drawn.
 #[derive(Debug, Clone)]
@@ -98,20 +98,20 @@ fn shortened(shaper: &mut Shaper<'_>, text: &str, style: Style, width: f32) -> R
     let text = clean(text);
     let paragraph = Paragraph::new(shaper, &text, style)?;
     let advances = paragraph.advances(shaper)?;
-    let mut kept = advances.len();
+    let mut fitting = advances.len();
     let mut sum: f32 = advances.iter().sum();
     loop {
-        while kept > 0 && sum > width {
-            kept -= 1;
-            sum -= advances[kept];
+        while fitting > 0 && sum > width {
+            fitting -= 1;
+            sum -= advances[fitting];
         }
-        let end = paragraph.clusters.get(kept).map_or(text.len(), |cluster| cluster.range.start);
+        let end = paragraph.clusters.get(fitting).map_or(text.len(), |cluster| cluster.range.start);
         let line = single(shaper, &format!("{}…", text[..end].trim_end()), style)?;
-        if line.width <= width + SLACK || kept == 0 {
+        if line.width <= width + SLACK || fitting == 0 {
             return Ok(line);
         }
-        kept -= 1;
-        sum -= advances[kept];
+        fitting -= 1;
+        sum -= advances[fitting];
     }
 }
 

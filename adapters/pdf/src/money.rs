@@ -1,4 +1,4 @@
-//! Amounts of money as people read them, in documents and mails.
+//! Amounts of money as people read them, in documents.
 //!
 //! Owns the one style in which the product writes an amount: `USD 1,234.56`, with the decimals that Stripe charges by
 //! ([`primetech_kernel::money`]), so that what was charged is what is printed. The code comes first instead of a symbol,
@@ -88,7 +88,32 @@ mod tests {
         ]
     }
 
+    /// Amounts of every size, most of them of a size that is charged.
+    fn any_amount() -> impl Strategy<Value = i64> {
+        prop_oneof![0..100_000_i64, 0..1_000_000_000_i64, 0..=money::LARGEST_AMOUNT, any::<i64>()]
+    }
+
     proptest! {
+        /// What was charged is what is printed: the same digits, the point where Stripe counts it, zeros where it asks for
+        /// them.
+        #[test]
+        fn documents_print_what_is_charged(
+            currency in (0..money::all().len()).prop_map(|at| &money::all()[at]),
+            minor_units in any_amount(),
+        ) {
+            let text = amount(minor_units, currency.code());
+            let (code, figures) = text.split_once(' ').unwrap_or_default();
+            prop_assert_eq!(code, currency.code());
+            let digits: String = figures.chars().filter(|it| !",.".contains(*it)).collect();
+            prop_assert_eq!(digits.parse::<i64>(), Ok(minor_units));
+            let fraction = figures.split_once('.').map_or("", |(_, fraction)| fraction);
+            prop_assert_eq!(fraction.len(), usize::from(currency.decimals()));
+            if currency.check_price(minor_units).is_ok() {
+                let zeros = currency.step().to_string().len() - 1;
+                prop_assert!(fraction.ends_with(&"0".repeat(zeros)), "{}", text);
+            }
+        }
+
         #[test]
         fn reading_the_figures_back_gives_the_amount(minor_units: i64, currency in any_currency()) {
             let read: String = figures(minor_units, &currency).chars().filter(|c| !",.".contains(*c)).collect();

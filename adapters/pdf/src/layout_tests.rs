@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 use lopdf::Document;
-use primetech_actors::order::BillTo;
 use proptest::prelude::*;
 
 use super::contents::Contents;
@@ -39,7 +38,7 @@ fn drawn_text(mark: &Mark) -> Option<String> {
 #[test]
 fn nothing_leaves_the_margins_and_no_texts_overlap() {
     let short = invoice("OPEN", "USD", many_lines(30));
-    let empty = InvoiceView {
+    let empty = Invoice {
         bill_to: BillTo { name: None, email: String::new() },
         status: String::new(),
         ..invoice("PAID", "JPY", Vec::new())

@@ -19,12 +19,12 @@ use krilla::tagging::{
 use krilla::text::KrillaGlyph;
 use krilla::{Document, SerializeSettings};
 
-use super::PrintError;
-use super::contents::Contents;
-use super::fonts::Fonts;
-use super::layout::Sheets;
-use super::lines::Line;
-use super::page::{Ink, Mark, PartId, PartKind, Parts};
+use crate::contents::Contents;
+use crate::error::PrintError;
+use crate::fonts::Fonts;
+use crate::layout::Sheets;
+use crate::lines::Line;
+use crate::page::{Ink, Mark, PartId, PartKind, Parts};
 
 /// Marks above or under letters that go further than this, in em, are cut off: a name must not paint over the rest of
 /// the page.

@@ -3,12 +3,13 @@
 //! Owns the design of a document: head, table (in `table`), sums, foot. Invariant: every text is on some page within
 //! the margins, and the sums stand on the page of the last row.
 
-use super::contents::{Contents, Tone};
-use super::fonts::Weight;
-use super::lines::{self, Line};
-use super::page::{Ink, Mark, Page, PartId, PartKind, Parts};
-use super::text::{Shaper, Style};
-use super::{Paper, PrintError};
+use crate::contents::{Contents, Tone};
+use crate::document::Paper;
+use crate::error::PrintError;
+use crate::lines::{self, Line};
+use crate::page::{Ink, Mark, Page, PartId, PartKind, Parts};
+use crate::text::{Shaper, Style};
+use crate::weight::Weight;
 
 /// Margins that fit both papers.
 const SIDE: f32 = 54.0;
