@@ -41,6 +41,7 @@ use primetech_http::limits::Limits;
 use primetech_http::listener;
 use primetech_http::rate_limits::{InvalidRedisUrl, RateLimitSettings, RateLimiter};
 use primetech_kernel::runtime::Runtime;
+use primetech_mail::MailClientError;
 use primetech_module::{Composition, Conflict, Shared, Worker};
 use primetech_pdf::{Printer, PrinterError};
 use primetech_s3::{Patience, Storage};
@@ -50,7 +51,7 @@ use tokio::sync::{oneshot, watch};
 use crate::compose::{self, Adapters, Extend};
 use crate::config::Config;
 use crate::documents::Documents;
-use crate::integrations::mail::{Mailer, MailerError};
+use crate::mail::Mailer;
 use crate::metrics;
 use crate::open_sessions::OpenSessions;
 use crate::reconciler::StripeProvider;
@@ -146,7 +147,7 @@ pub enum ServeError {
     #[error(transparent)]
     Redis(#[from] InvalidRedisUrl),
     #[error("mails cannot be sent: {0}")]
-    Mail(#[from] MailerError),
+    Mail(#[from] MailClientError),
     #[error("the server failed: {0}")]
     Server(#[from] io::Error),
 }

@@ -7,7 +7,7 @@ pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod documents;
-pub mod integrations;
+mod mail;
 pub mod metrics;
 mod object_store;
 mod open_sessions;

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use actix_web::cookie::SameSite;
 use chrono::TimeDelta;
-use lettre::message::Mailbox;
 use primetech_actors::reconciler::ReconcilerSettings;
+use primetech_mail::MailSettings;
 use primetech_s3::StorageSettings;
 use secrecy::{SecretSlice, SecretString};
 use url::Url;
@@ -26,7 +26,6 @@ pub use primetech_kernel::settings::{ConfigFault, ConfigFaults, Reader, Variable
 
 use crate::layers::address::TrustedProxies;
 use crate::layers::cookies::CookieSettings;
-pub use mail::MailTransport;
 pub use parts::Parts;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +50,7 @@ pub struct Config {
     pub stripe: StripeConfig,
     pub reconciler: ReconcilerSettings,
     pub storage: StorageSettings,
-    pub mail: MailConfig,
+    pub mail: MailSettings,
     /// Further fonts for documents, asked where the built-in ones lack a character.
     pub font_directory: Option<PathBuf>,
     /// Where rate limits are counted for all processes together.
@@ -71,12 +70,6 @@ pub struct StripeConfig {
     pub webhook_secrets: Vec<SecretString>,
     /// A stand-in, never in production.
     pub api_base: Option<Url>,
-}
-
-#[derive(Debug, Clone)]
-pub struct MailConfig {
-    pub from: Mailbox,
-    pub transport: MailTransport,
 }
 
 #[derive(Debug, Clone)]
@@ -185,7 +178,7 @@ impl Config {
         })
     }
 
-    fn read_mail(read: &mut Reader) -> Option<MailConfig> {
+    fn read_mail(read: &mut Reader) -> Option<MailSettings> {
         let from = read.required("MAIL_FROM", mail::mailbox);
         let smtp = read.optional("SMTP_URL", mail::smtp_url);
         let directory = read.optional("MAIL_DIR", mail::directory);
@@ -198,7 +191,7 @@ impl Config {
                 return None;
             }
         };
-        Some(MailConfig { from: from?, transport })
+        Some(MailSettings { from: from?, transport })
     }
 
     fn read_rate_limits(read: &mut Reader) -> Option<Option<RateLimits>> {

@@ -117,17 +117,6 @@ const CIRCLES: &[&[&str]] = &[
         "dev/src/stripe/server.rs",
         "dev/src/stripe/sessions.rs",
     ],
-    &[
-        "src/integrations/pdf/contents.rs",
-        "src/integrations/pdf/draw.rs",
-        "src/integrations/pdf/extra_fonts.rs",
-        "src/integrations/pdf/fonts.rs",
-        "src/integrations/pdf/layout.rs",
-        "src/integrations/pdf/lines.rs",
-        "src/integrations/pdf/mod.rs",
-        "src/integrations/pdf/page.rs",
-        "src/integrations/pdf/text.rs",
-    ],
 ];
 
 #[test]
@@ -321,10 +310,6 @@ const VAGUE_IDENTIFIERS: &[(&str, &str)] = &[
     ("dev/src/stripe/control.rs", "kept"),
     ("dev/src/stripe/state.rs", "kept"),
     ("src/documents.rs", "presses"),
-    ("src/integrations/mail/mailer.rs", "Desk"),
-    ("src/integrations/mail/write.rs", "Desk"),
-    ("src/integrations/pdf/lines.rs", "kept"),
-    ("src/integrations/pdf/table.rs", "kept"),
     ("src/routes/checkout/start.rs", "Wanted"),
     ("src/routes/checkout/start.rs", "kept"),
 ];

@@ -3,13 +3,14 @@
 use std::io;
 
 use lettre::{AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use primetech_actors::outbox::DeliveryError;
+use primetech_kernel::outbox::DeliveryError;
 use secrecy::ExposeSecret;
 
-use crate::config::MailTransport;
+use crate::settings::MailTransport;
 
+/// Why mails could not leave.
 #[derive(Debug, thiserror::Error)]
-pub enum MailerError {
+pub enum MailClientError {
     #[error("MAIL_DIR {0}")]
     Directory(io::Error),
     // What lettre says of a URL may quote its password.
@@ -17,26 +18,26 @@ pub enum MailerError {
     SmtpUrl,
 }
 
-pub(super) enum Transport {
+pub(crate) enum Transport {
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
     Directory(AsyncFileTransport<Tokio1Executor>),
 }
 
 impl Transport {
-    pub(super) fn new(config: &MailTransport) -> Result<Self, MailerError> {
-        match config {
+    pub(crate) fn new(transport: &MailTransport) -> Result<Self, MailClientError> {
+        match transport {
             MailTransport::Directory(path) => {
-                std::fs::create_dir_all(path).map_err(MailerError::Directory)?;
+                std::fs::create_dir_all(path).map_err(MailClientError::Directory)?;
                 Ok(Self::Directory(AsyncFileTransport::new(path)))
             }
             MailTransport::Smtp(url) => {
                 let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret());
-                Ok(Self::Smtp(builder.map_err(|_| MailerError::SmtpUrl)?.build()))
+                Ok(Self::Smtp(builder.map_err(|_| MailClientError::SmtpUrl)?.build()))
             }
         }
     }
 
-    pub(super) async fn send(&self, message: Message) -> Result<(), DeliveryError> {
+    pub(crate) async fn send(&self, message: Message) -> Result<(), DeliveryError> {
         match self {
             // What the server says may quote the address.
             Self::Smtp(smtp) => smtp.send(message).await.map(|_| ()).map_err(|error| {

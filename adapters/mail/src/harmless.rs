@@ -10,7 +10,7 @@ const PARTING_TWICE: [char; 3] = ['/', '\\', '\u{ff0f}'];
 
 /// A name that a stranger gave, in a form that no mail program takes for a link: a blank follows each sign that could
 /// part one. `J. R. Smith` stays as it is, `https://evil.example/x` becomes `https: / /evil. example/x`.
-pub(super) fn harmless(name: &str) -> String {
+pub fn harmless(name: &str) -> String {
     let mut harmless = String::with_capacity(name.len());
     let mut shown = name.chars().filter(|character| !is_invisible(*character)).peekable();
     while let Some(character) = shown.next() {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
-use primetech_actors::random;
+use primetech_kernel::random;
 use secrecy::ExposeSecret;
 
-use crate::config::MailTransport;
+use crate::settings::MailTransport;
 
 /// For each step of the dialogue.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);

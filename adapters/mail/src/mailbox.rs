@@ -15,7 +15,7 @@ const BYTES_OF_A_WORD: usize = 660;
 
 /// A header with one mailbox. A name in ASCII is a quoted string (RFC 5322, 3.2.4), any other an encoded word (RFC 2047):
 /// never both, and never bare words, in which a full stop or a comma means something.
-pub(super) fn mailbox_header(header: HeaderName, name: Option<&str>, address: &Address) -> HeaderValue {
+pub(crate) fn mailbox_header(header: HeaderName, name: Option<&str>, address: &Address) -> HeaderValue {
     let name = name.map(one_line).filter(|name| !name.is_empty());
     let value = match name {
         None => address.to_string(),
@@ -31,7 +31,7 @@ pub(super) fn mailbox_header(header: HeaderName, name: Option<&str>, address: &A
 }
 
 /// Without line ends and other controls, and without blanks at its ends.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let text: String = text.chars().filter(|character| !character.is_control()).collect();
     text.trim().to_owned()
 }

@@ -10,13 +10,13 @@ const LONGEST_LINE: usize = 75;
 
 /// Whether a calendar is to take an event or to drop it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Method {
+pub enum Method {
     Publish,
     Cancel,
 }
 
 impl Method {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Publish => "PUBLISH",
             Self::Cancel => "CANCEL",
@@ -24,7 +24,7 @@ impl Method {
     }
 }
 
-pub(super) struct Event {
+pub struct Event {
     pub method: Method,
     /// The same for every file of one booking.
     pub uid: String,
@@ -39,7 +39,7 @@ pub(super) struct Event {
 }
 
 impl Event {
-    pub(super) fn file(&self) -> String {
+    pub(crate) fn file(&self) -> String {
         let status = match self.method {
             Method::Publish => "CONFIRMED",
             Method::Cancel => "CANCELLED",

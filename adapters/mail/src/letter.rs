@@ -5,11 +5,11 @@ use lettre::message::{Attachment, Mailbox, MultiPart};
 use lettre::{Address, Message};
 use uuid::Uuid;
 
-use super::calendar::Event;
-use super::mailbox::{mailbox_header, one_line};
+use crate::calendar::Event;
+use crate::mailbox::{mailbox_header, one_line};
 
 /// A mail before it is addressed.
-pub(super) struct Letter {
+pub struct Letter {
     /// The shop on whose behalf it is sent.
     pub shop: String,
     pub subject: String,
@@ -21,7 +21,7 @@ pub(super) struct Letter {
 }
 
 /// Whom a mail is from and goes to.
-pub(super) struct Envelope<'a> {
+pub(crate) struct Envelope<'a> {
     /// Bears the shop's name.
     pub from: &'a Address,
     pub reply_to: &'a Address,
@@ -32,7 +32,7 @@ pub(super) struct Envelope<'a> {
 impl Letter {
     /// The whole message, in both forms. Its `Message-ID` is `id`'s at each delivery, so that a recipient who gets it
     /// twice (its first delivery was not confirmed) can tell.
-    pub(super) fn message(&self, id: Uuid, envelope: &Envelope<'_>) -> Result<Message, lettre::error::Error> {
+    pub(crate) fn message(&self, id: Uuid, envelope: &Envelope<'_>) -> Result<Message, lettre::error::Error> {
         let both = MultiPart::alternative_plain_html(self.plain(), self.html());
         let whole = match &self.event {
             None => both,

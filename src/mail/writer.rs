@@ -12,49 +12,25 @@ use primetech_actors::session::{FindUser, MailTokenKind, TokenSecret, User};
 use primetech_actors::system::Actors;
 use primetech_actors::tenancy::Letterhead;
 use primetech_bookings::{BookingNotice, BookingStatus};
+use primetech_mail::calendar::{Event, Method};
+use primetech_mail::{Letter, Mail, Recipient, harmless};
 use primetech_module::UserLetter;
 use serde_json::Value;
 use url::form_urlencoded;
 use uuid::Uuid;
 
-use super::calendar::{Event, Method};
-use super::harmless::harmless;
-use super::letter::Letter;
 use crate::config::Config;
 
-/// Whom a mail goes to.
-pub(super) struct Recipient {
-    pub name: Option<String>,
-    pub email: String,
-}
-
-impl Recipient {
-    /// A user. Until the address is confirmed, a stranger may have given it, and the name too.
-    fn user(user: &User) -> Self {
-        let name = user.name.as_deref();
-        let name = if user.email_verified { name.map(str::to_owned) } else { name.map(harmless) };
-        Self { name, email: user.email.clone() }
-    }
-}
-
-/// A mail, and whom it goes to.
-pub(super) struct Written {
-    pub recipient: Recipient,
-    /// Where answers go to; none: to the address that mails are from.
-    pub reply_to: Option<String>,
-    pub letter: Letter,
-}
-
-/// Where letters are written.
-pub(super) struct Desk {
+/// Writes mails.
+pub(super) struct MailWriter {
     pub config: Arc<Config>,
     pub secret: TokenSecret,
     pub actors: Actors,
 }
 
-impl Desk {
+impl MailWriter {
     /// The mail of a message; none where there is nothing to send.
-    pub(super) async fn write(&self, delivery: &Delivery) -> Result<Option<Written>, DeliveryError> {
+    pub(super) async fn write(&self, delivery: &Delivery) -> Result<Option<Mail>, DeliveryError> {
         let letterhead = self.actors.tenants.letterhead(&delivery.scope).await.map_err(temporary)?;
         let reply_to = letterhead.reply_to.clone();
         let Some(user) = self.user(delivery).await? else { return Ok(None) };
@@ -92,7 +68,7 @@ impl Desk {
             "mail.order-paid" => self.order_paid(delivery, &user, shop).await?,
             topic => return Err(DeliveryError::Permanent(format!("no mail is known as {topic}"))),
         };
-        Ok(Some(Written { recipient: Recipient::user(&user), reply_to, letter }))
+        Ok(Some(Mail { recipient: recipient(&user), reply_to, letter }))
     }
 
     async fn user(&self, delivery: &Delivery) -> Result<Option<User>, DeliveryError> {
@@ -110,7 +86,7 @@ impl Desk {
         &self,
         delivery: &Delivery,
         letter: UserLetter,
-    ) -> Result<Option<Written>, DeliveryError> {
+    ) -> Result<Option<Mail>, DeliveryError> {
         let letterhead = self.actors.tenants.letterhead(&delivery.scope).await.map_err(temporary)?;
         let Some(user) = self.find_user(delivery, letter.user_id).await? else { return Ok(None) };
         let (shop, reply_to) = (letterhead.name, letterhead.reply_to);
@@ -118,7 +94,7 @@ impl Desk {
         text.extend(letter.paragraphs);
         let subject = format!("{shop}: {}", letter.subject);
         let letter = Letter { subject, text, link: None, event: None, shop };
-        Ok(Some(Written { recipient: Recipient::user(&user), reply_to, letter }))
+        Ok(Some(Mail { recipient: recipient(&user), reply_to, letter }))
     }
 
     /// A page of the tenant's site.
@@ -175,7 +151,7 @@ impl Desk {
         &self,
         delivery: &Delivery,
         notice: &BookingNotice,
-    ) -> Result<Written, DeliveryError> {
+    ) -> Result<Mail, DeliveryError> {
         let letterhead = self.actors.tenants.letterhead(&delivery.scope).await.map_err(temporary)?;
         let reply_to = letterhead.reply_to.clone();
         let booking = &notice.booking;
@@ -203,7 +179,7 @@ impl Desk {
             shop,
         };
         let recipient = Recipient { name: Some(name), email: booking.email.clone() };
-        Ok(Written { recipient, reply_to, letter })
+        Ok(Mail { recipient, reply_to, letter })
     }
 }
 
@@ -248,6 +224,13 @@ fn calendar_event(notice: &BookingNotice, shop: &str, organizer: &str, delivery:
         summary: format!("{} ({shop})", notice.service_name),
         description: format!("Booking {}", notice.booking.bkg_ref),
     })
+}
+
+/// A user. Until the address is confirmed, a stranger may have given it, and the name too.
+fn recipient(user: &User) -> Recipient {
+    let name = user.name.as_deref();
+    let name = if user.email_verified { name.map(str::to_owned) } else { name.map(harmless) };
+    Recipient { name, email: user.email.clone() }
 }
 
 /// Names a user whose address is confirmed. Any other name may be a stranger's words, which do not begin a mail.
