@@ -30,12 +30,12 @@ pub struct Documents {
     printer: Printer,
     storage: Storage,
     /// Printing takes a core; the rest waits its turn, off the threads that serve.
-    presses: Arc<Semaphore>,
+    print_slots: Arc<Semaphore>,
 }
 
 impl Documents {
-    pub fn new(printer: Printer, storage: Storage, presses: usize) -> Self {
-        Self { printer, storage, presses: Arc::new(Semaphore::new(presses)) }
+    pub fn new(printer: Printer, storage: Storage, print_slots: usize) -> Self {
+        Self { printer, storage, print_slots: Arc::new(Semaphore::new(print_slots)) }
     }
 
     /// A URL to the document of the subject's present state, or `NOT_FOUND` where the viewer may not see it.
@@ -89,7 +89,7 @@ impl Documents {
     }
 
     async fn print(&self, seller: SellerRecord, printed: ToPrint) -> Result<Pdf, ApiError> {
-        let _press = self.presses.acquire().await.map_err(ApiError::internal)?;
+        let _slot = self.print_slots.acquire().await.map_err(ApiError::internal)?;
         let printer = self.printer.clone();
         let pdf = web::block(move || print(&printer, seller, printed)).await.map_err(ApiError::internal)?;
         pdf.map_err(ApiError::internal)

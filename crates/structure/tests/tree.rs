@@ -160,6 +160,32 @@ fn the_kernel_names_no_http() {
     );
 }
 
+#[test]
+fn an_adapter_names_no_http_edge() {
+    let mut adapters = files().filter(|file| file.path.starts_with("adapters/")).peekable();
+    assert!(adapters.peek().is_some());
+    only(
+        "An adapter names neither primetech_http nor actix_web.",
+        adapters.filter(|file| rules::names_http(file)).map(|file| file.path.as_str()),
+        [],
+    );
+}
+
+/// A domain says by a trait what it needs of an outside service; the program gives it the adapter.
+#[test]
+fn no_domain_and_no_part_of_its_ground_depends_on_an_adapter() {
+    let members = &PRODUCT.workspace.members;
+    let adapters: BTreeSet<&String> =
+        members.iter().filter(|member| member.is_adapter()).map(|member| &member.name).collect();
+    assert!(!adapters.is_empty());
+    let below = members.iter().filter(|member| member.is_domain() || member.folder.starts_with("crates/"));
+    let found = below.flat_map(|member| {
+        let named = member.depends_on.iter().filter(|name| adapters.contains(name));
+        named.map(|name| (member.name.as_str(), name.as_str()))
+    });
+    only("The crates in actors and crates depend on no adapter.", found, []);
+}
+
 /// Files that ask the database though they are no stores, with the number of their queries.
 const QUERIES_ELSEWHERE: &[(&str, usize)] = &[
     ("actors/src/counter/series.rs", 3),
@@ -309,7 +335,6 @@ const VAGUE_IDENTIFIERS: &[(&str, &str)] = &[
     ("dev/src/stripe/api_error.rs", "kept"),
     ("dev/src/stripe/control.rs", "kept"),
     ("dev/src/stripe/state.rs", "kept"),
-    ("src/documents.rs", "presses"),
     ("src/routes/checkout/start.rs", "Wanted"),
     ("src/routes/checkout/start.rs", "kept"),
 ];
