@@ -24,7 +24,6 @@ use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::{SharedClock, SystemClock};
 use primetech_actors::database::{Database, InvalidDatabaseUrl};
 use primetech_actors::fault::Fault;
-use primetech_actors::licence::{CertificateSigner, InvalidSigningKey};
 use primetech_actors::order::END_SESSIONS;
 use primetech_actors::outbox::{
     Courier, CourierSettings, Delivery, DeliveryError, Destination, MailAllowances,
@@ -41,12 +40,14 @@ use primetech_http::limits::Limits;
 use primetech_http::listener;
 use primetech_http::rate_limits::{InvalidRedisUrl, RateLimitSettings, RateLimiter};
 use primetech_kernel::runtime::Runtime;
+use primetech_licences::{CertificateSigner, InvalidSigningKey};
 use primetech_module::{Composition, Conflict, Shared, Worker};
 use tokio::sync::{oneshot, watch};
 
 use crate::compose::{self, Adapters, Extend};
 use crate::config::Config;
 use crate::documents::Documents;
+use crate::files::ReleaseFiles;
 use crate::integrations::mail::{Mailer, MailerError};
 use crate::integrations::pdf::{Printer, PrinterError};
 use crate::integrations::storage::{Patience, Storage};
@@ -84,7 +85,6 @@ pub struct Parts {
     pub actors: Actors,
     pub readiness: Readiness,
     pub payments: PaymentProvider,
-    pub storage: Storage,
     pub documents: Documents,
     pub endpoints: Vec<Endpoint>,
     pub codes: Vec<Code>,
@@ -189,6 +189,7 @@ impl Application {
         )?;
         let runtime = start_runtime(&config, clock, threads)?;
         let mail_allowances = mail_allowances(&config);
+        let licence_signer = Arc::new(CertificateSigner::new(config.licence_signing_keys.clone())?);
         let actors = start_actors(&config, &runtime, threads, mail_allowances.clone())?;
         let wanted = SocketAddr::new(config.bind_address, config.port);
         let stripe = &config.stripe;
@@ -199,10 +200,17 @@ impl Application {
         )?;
         let storage = Storage::new(&config.storage, Patience::Request);
         let printer = Printer::new(config.font_directory.as_deref())?;
-        let documents = Documents::new(printer, storage.clone(), threads);
+        let documents = Documents::new(actors.documents.clone(), printer, storage.clone(), threads);
         let config = Arc::new(config);
         let mailer = Arc::new(Mailer::new(&config, &actors)?);
-        let adapters = Adapters { customer_mail: mailer.clone(), user_mail: mailer.clone(), mail_allowances };
+        let adapters = Adapters {
+            customer_mail: mailer.clone(),
+            user_mail: mailer.clone(),
+            mail_allowances,
+            licence_signer,
+            object_store: Arc::new(ReleaseFiles(storage)),
+            documents: Arc::new(documents.clone()),
+        };
         let composition = compose::compose(&runtime, &adapters, &extend)?;
         let modules = composition.shared();
         let Composition { endpoints, codes, reactions, workers, .. } = composition;
@@ -226,7 +234,6 @@ impl Application {
             actors,
             readiness,
             payments,
-            storage,
             documents,
             endpoints,
             codes,
@@ -372,13 +379,12 @@ fn start_actors(
     threads: usize,
     mail_allowances: MailAllowances,
 ) -> Result<Actors, ServeError> {
-    let signer = Arc::new(CertificateSigner::new(config.licence_signing_keys.clone())?);
     let session = SessionSettings {
         secret: TokenSecret::new(config.session_secret.clone()),
         // Each takes 19 MiB and a core.
         hashes_at_once: threads,
     };
-    Actors::start(runtime, ActorSettings { session, mail_allowances, signer }).map_err(ServeError::Actors)
+    Actors::start(runtime, ActorSettings { session, mail_allowances }).map_err(ServeError::Actors)
 }
 
 /// Bounds on the mails that strangers cause. Switched off with the rate limits.

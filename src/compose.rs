@@ -6,19 +6,19 @@ use futures_util::future::LocalBoxFuture;
 use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::SystemClock;
 use primetech_actors::database::Database;
-use primetech_actors::licence::fulfilment;
 use primetech_actors::outbox::{Delivery, DeliveryError, MailAllowances};
-use primetech_actors::release::entitlements;
 use primetech_actors::webhook::{OrderPaid, OrderStandingChanged};
 use primetech_bookings::{BookingNotice, Bookings, CustomerMail};
+use primetech_downloads::{Documents, Downloads, ObjectStore};
 use primetech_http::endpoint::Endpoint;
 use primetech_http::error::Code;
-use primetech_kernel::events::LockRank;
 use primetech_kernel::runtime::Runtime;
+use primetech_licences::{CertificateSigner, Licences};
 use primetech_module::{Composition, Description, Module, Modules, Surface, UserLetter, UserMail};
 use secrecy::SecretString;
 
 use crate::app::Conflicts;
+use crate::files::NoFiles;
 use crate::routes;
 
 /// Adds modules to the product's, after them.
@@ -29,21 +29,27 @@ pub fn nothing_more() -> Extend {
     Arc::new(|_, _, modules| modules)
 }
 
-/// The outside services that modules need.
+/// The outside services and secrets that modules need.
 pub struct Adapters {
     pub customer_mail: Arc<dyn CustomerMail>,
     /// For modules of others.
     pub user_mail: Arc<dyn UserMail>,
     pub mail_allowances: MailAllowances,
+    pub licence_signer: Arc<CertificateSigner>,
+    pub object_store: Arc<dyn ObjectStore>,
+    pub documents: Arc<dyn Documents>,
 }
 
 impl Adapters {
-    /// For a process that delivers nothing.
+    /// For a process that delivers and signs nothing.
     pub fn absent() -> Self {
         Self {
             customer_mail: Arc::new(NoMail),
             user_mail: Arc::new(NoMail),
             mail_allowances: MailAllowances::unlimited(),
+            licence_signer: Arc::new(CertificateSigner::without_keys()),
+            object_store: Arc::new(NoFiles),
+            documents: Arc::new(NoFiles),
         }
     }
 }
@@ -55,11 +61,11 @@ pub fn compose(runtime: &Runtime, adapters: &Adapters, extend: &Extend) -> Resul
 
 /// The product's modules, those that tell before those that hear.
 fn modules(runtime: &Runtime, adapters: &Adapters) -> Modules {
-    Modules::default().with(&Arc::new(Platform)).with(&Bookings::new(
-        runtime,
-        Arc::clone(&adapters.customer_mail),
-        adapters.mail_allowances.clone(),
-    ))
+    Modules::default()
+        .with(&Arc::new(Platform))
+        .with(&Licences::new(runtime, Arc::clone(&adapters.licence_signer)))
+        .with(&Downloads::new(runtime, Arc::clone(&adapters.object_store), Arc::clone(&adapters.documents)))
+        .with(&Bookings::new(runtime, Arc::clone(&adapters.customer_mail), adapters.mail_allowances.clone()))
 }
 
 /// Looks at the composition without a process that serves: over a database that is never asked.
@@ -82,19 +88,7 @@ impl Module for Platform {
         on.codes(Code::ALL)
             .endpoints(self, routes::endpoints())
             .tells::<OrderPaid>()
-            .tells::<OrderStandingChanged>()
-            .within::<OrderPaid, _>(self, LockRank::LICENCES, |_, reaction, paid| {
-                Box::pin(async move { fulfilment::issue(reaction, &paid).await })
-            })
-            .within::<OrderStandingChanged, _>(self, LockRank::LICENCES, |_, reaction, changed| {
-                Box::pin(async move { fulfilment::follow(reaction, &changed).await })
-            })
-            .within::<OrderPaid, _>(self, LockRank::ENTITLEMENTS, |_, reaction, paid| {
-                Box::pin(async move { entitlements::grant(reaction, &paid).await })
-            })
-            .within::<OrderStandingChanged, _>(self, LockRank::ENTITLEMENTS, |_, reaction, changed| {
-                Box::pin(async move { entitlements::follow(reaction, &changed).await })
-            });
+            .tells::<OrderStandingChanged>();
     }
 }
 

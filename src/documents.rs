@@ -3,29 +3,42 @@
 //! Connects the domain that records documents, the printer and the store, and holds no transaction while either
 //! works. Two processes that print the same document make the same bytes under the same key, and one row.
 
+use std::fmt;
 use std::sync::Arc;
 
 use actix_web::web;
 use primetech_actors::ask::ask;
 use primetech_actors::document::{
-    DocumentSubject, FindDocument, FoundDocument, PaperSize, RecordDocument, SellerRecord, ToPrint,
-    document_id,
+    DocumentActor, DocumentSubject, FindDocument, FoundDocument, PaperSize, RecordDocument, SellerRecord,
+    ToPrint, document_id,
 };
+use primetech_actors::fault::Fault;
 use primetech_actors::order::Viewer;
+use primetech_actors::shard::Shards;
 use primetech_actors::stored_file::{StoredFile, object_key};
-use primetech_actors::system::Actors;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use crate::error::{ApiError, Code};
 use crate::integrations::pdf::{LAYOUT, Paper, Pdf, PrintError, Printer, Seller};
-use crate::integrations::storage::{SignedUrl, Storage, Terms};
+use crate::integrations::storage::{SignedUrl, Storage, StorageError, Terms};
 
 const PDF: &str = "application/pdf";
+
+/// Why there is no URL to a document.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    #[error("there is no such invoice or receipt")]
+    NotFound,
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
 
 /// Prints, stores and finds documents. Cheap to clone.
 #[derive(Clone)]
 pub struct Documents {
+    actors: Shards<DocumentActor>,
     printer: Printer,
     storage: Storage,
     /// Printing takes a core; the rest waits its turn, off the threads that serve.
@@ -33,34 +46,27 @@ pub struct Documents {
 }
 
 impl Documents {
-    pub fn new(printer: Printer, storage: Storage, presses: usize) -> Self {
-        Self { printer, storage, presses: Arc::new(Semaphore::new(presses)) }
+    pub fn new(actors: Shards<DocumentActor>, printer: Printer, storage: Storage, presses: usize) -> Self {
+        Self { actors, printer, storage, presses: Arc::new(Semaphore::new(presses)) }
     }
 
-    /// A URL to the document of the subject's present state, or `NOT_FOUND` where the viewer may not see it.
+    /// A URL to the document of the subject's present state, or `NotFound` where the viewer may not see it.
     pub async fn deliver(
         &self,
-        actors: &Actors,
         viewer: Viewer,
         subject: DocumentSubject,
         terms: Terms,
-    ) -> Result<SignedUrl, ApiError> {
+    ) -> Result<SignedUrl, DocumentError> {
         let file_name = file_name(&subject);
-        let file = self.file(actors, viewer, subject).await?;
+        let file = self.file(viewer, subject).await?;
         Ok(self.storage.presign_download(&file, &file_name, PDF, terms).await?)
     }
 
-    async fn file(
-        &self,
-        actors: &Actors,
-        viewer: Viewer,
-        subject: DocumentSubject,
-    ) -> Result<StoredFile, ApiError> {
+    async fn file(&self, viewer: Viewer, subject: DocumentSubject) -> Result<StoredFile, DocumentError> {
         let scope = viewer.scope;
         let find = FindDocument { viewer, subject: subject.clone(), layout: LAYOUT };
-        let found = ask(actors.documents.of(&scope), find).await?;
-        let FoundDocument { stored, printed, seller, revision } =
-            found.ok_or_else(|| ApiError::new(Code::NOT_FOUND))?;
+        let found = ask(self.actors.of(&scope), find).await?;
+        let FoundDocument { stored, printed, seller, revision } = found.ok_or(DocumentError::NotFound)?;
         if let Some(stored) = &stored
             && self.storage.holds(stored).await?
         {
@@ -72,25 +78,29 @@ impl Documents {
         let file = StoredFile {
             bucket: self.storage.bucket().to_owned(),
             object_key: object_key::of_document(scope.tenant_id(), id),
-            size_bytes: i64::try_from(pdf.bytes.len()).map_err(ApiError::internal)?,
+            size_bytes: i64::try_from(pdf.bytes.len()).map_err(internal)?,
             sha256,
         };
         if let Some(lost) = stored
             && lost != file
         {
-            return Err(ApiError::internal("a stored document is gone and can no longer be made the same"));
+            return Err(internal("a stored document is gone and can no longer be made the same"));
         }
         self.storage.put(&file.object_key, PDF, pdf.bytes).await?;
         let record = RecordDocument { scope, subject, revision, id, file };
-        Ok(ask(actors.documents.of(&scope), record).await?)
+        Ok(ask(self.actors.of(&scope), record).await?)
     }
 
-    async fn print(&self, seller: SellerRecord, printed: ToPrint) -> Result<Pdf, ApiError> {
-        let _press = self.presses.acquire().await.map_err(ApiError::internal)?;
+    async fn print(&self, seller: SellerRecord, printed: ToPrint) -> Result<Pdf, DocumentError> {
+        let _press = self.presses.acquire().await.map_err(internal)?;
         let printer = self.printer.clone();
-        let pdf = web::block(move || print(&printer, seller, &printed)).await.map_err(ApiError::internal)?;
-        pdf.map_err(ApiError::internal)
+        let pdf = web::block(move || print(&printer, seller, &printed)).await.map_err(internal)?;
+        pdf.map_err(internal)
     }
+}
+
+fn internal(cause: impl fmt::Display) -> DocumentError {
+    Fault::internal(cause.to_string()).into()
 }
 
 /// What a subject's document is saved as.

@@ -7,6 +7,7 @@ pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod documents;
+mod files;
 pub mod integrations;
 pub mod metrics;
 mod open_sessions;

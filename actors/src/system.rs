@@ -10,10 +10,8 @@ use crate::database::Database;
 use crate::document::DocumentActor;
 use crate::fault::Fault;
 use crate::invalidation::{self, CacheEpoch};
-use crate::licence::{CertificateSigner, LicenceActor};
 use crate::order::OrderActor;
 use crate::outbox::{MailAllowances, OutboxSignal};
-use crate::release::ReleaseActor;
 use crate::runtime::Runtime;
 use crate::session::{SessionActor, SessionDirectory, SessionSettings};
 use crate::shard::Shards;
@@ -24,7 +22,6 @@ use crate::webhook::WebhookActor;
 pub struct ActorSettings {
     pub session: SessionSettings,
     pub mail_allowances: MailAllowances,
-    pub signer: Arc<CertificateSigner>,
 }
 
 /// The addresses of a process's actors, and the directories that its requests begin with. Cheap to clone.
@@ -37,11 +34,8 @@ pub struct Actors {
     pub session: Addr<SessionActor>,
     pub counters: Shards<CounterActor>,
     pub orders: Shards<OrderActor>,
-    pub licences: Shards<LicenceActor>,
     pub webhooks: Shards<WebhookActor>,
     pub documents: Shards<DocumentActor>,
-    pub releases: Shards<ReleaseActor>,
-    pub signer: Arc<CertificateSigner>,
     pub outbox: OutboxSignal,
     epoch: Arc<CacheEpoch>,
     background: Arc<Background>,
@@ -63,7 +57,7 @@ impl Drop for Background {
 impl Actors {
     /// Starts all actors. Needs a running actix System; does not need the database to be there yet.
     pub fn start(runtime: &Runtime, settings: ActorSettings) -> Result<Self, Fault> {
-        let ActorSettings { session, mail_allowances, signer } = settings;
+        let ActorSettings { session, mail_allowances } = settings;
         let (database, clock, limits) = (runtime.database.clone(), runtime.clock.clone(), runtime.limits);
         let epoch = Arc::new(CacheEpoch::default());
         let outbox = database.outbox().clone();
@@ -87,10 +81,6 @@ impl Actors {
             let (database, clock) = (database.clone(), clock.clone());
             move || OrderActor::new(database.clone(), clock.clone(), limits)
         });
-        let licences = runtime.shards({
-            let (database, clock, signer) = (database.clone(), clock.clone(), Arc::clone(&signer));
-            move || LicenceActor::new(database.clone(), clock.clone(), Arc::clone(&signer), limits)
-        });
         let webhooks = runtime.shards({
             let (database, clock, outbox) = (database.clone(), clock.clone(), outbox.clone());
             move || WebhookActor::new(database.clone(), clock.clone(), outbox.clone(), limits)
@@ -98,10 +88,6 @@ impl Actors {
         let documents = runtime.shards({
             let (database, clock) = (database.clone(), clock.clone());
             move || DocumentActor::new(database.clone(), clock.clone())
-        });
-        let releases = runtime.shards({
-            let (database, clock) = (database.clone(), clock.clone());
-            move || ReleaseActor::new(database.clone(), clock.clone())
         });
         let listener = invalidation::listen(database.clone(), Arc::clone(&epoch));
         let background = Arc::new(Background { listener, _runtime: runtime.clone() });
@@ -113,11 +99,8 @@ impl Actors {
             session: session_address,
             counters,
             orders,
-            licences,
             webhooks,
             documents,
-            releases,
-            signer,
             outbox,
             epoch,
             background,
@@ -134,10 +117,8 @@ impl Actors {
         self.session.connected()
             && self.counters.are_running()
             && self.orders.are_running()
-            && self.licences.are_running()
             && self.webhooks.are_running()
             && self.documents.are_running()
-            && self.releases.are_running()
             && !self.background.listener.is_finished()
     }
 }

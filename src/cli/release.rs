@@ -8,10 +8,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use primetech_actors::random;
-use primetech_actors::release::{
-    NewRelease, PublishError, ReleaseName, ReleaseView, list_all, prepare, publish,
-};
 use primetech_actors::stored_file::{StoredFile, object_key};
+use primetech_downloads::{NewRelease, PublishError, ReleaseName, ReleaseView, list_all, prepare, publish};
 use tokio::fs::File;
 use tokio::io::AsyncRead;
 use uuid::Uuid;

@@ -34,6 +34,10 @@ pub enum DevError {
     Serve(#[from] crate::app::ServeError),
     #[error(transparent)]
     Fault(#[from] primetech_actors::fault::Fault),
+    #[error(transparent)]
+    DatabaseUrl(#[from] primetech_actors::database::InvalidDatabaseUrl),
+    #[error(transparent)]
+    Publish(#[from] primetech_downloads::PublishError),
     #[error("the database refused: {0}")]
     Database(#[from] sqlx::Error),
     #[error(transparent)]

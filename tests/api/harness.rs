@@ -15,9 +15,9 @@ use primetech::schema;
 use primetech_actors::clock::{Clock, SharedClock, SystemClock};
 use primetech_actors::database::Database;
 use primetech_actors::random;
-use primetech_actors::release::{self, NewRelease, ReleaseName, ReleaseView};
 use primetech_actors::stored_file::{StoredFile, object_key};
 use primetech_actors::tenancy::registry;
+use primetech_downloads::{self as downloads, NewRelease, ReleaseName, ReleaseView};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -320,7 +320,7 @@ impl Shop {
             channel: "stable".to_owned(),
             platform: "any".to_owned(),
         };
-        let target = release::prepare(&database, scope, &name).await.unwrap();
+        let target = downloads::prepare(&database, scope, &name).await.unwrap();
         let id = random::row_id(SystemClock.now());
         let key = object_key::of_release(target.tenant_id(), id);
         let (storage, never) = (self.storage(), std::future::pending());
@@ -340,7 +340,7 @@ impl Shop {
                 sha256: uploaded.sha256,
             },
         };
-        release::publish(&database, &SystemClock, &target, &release).await.unwrap()
+        downloads::publish(&database, &SystemClock, &target, &release).await.unwrap()
     }
 
     /// Sends a signed URL's request to the store itself.

@@ -11,7 +11,6 @@ use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::SystemClock;
 use primetech_actors::counter::{Buyer, PlaceOrder, PlaceOrderError, Placed, WantedItem};
 use primetech_actors::database::Database;
-use primetech_actors::licence::CertificateSigner;
 use primetech_actors::order::ReturnPages;
 use primetech_actors::outbox::MailAllowances;
 use primetech_actors::runtime::Runtime;
@@ -48,7 +47,6 @@ fn start_actors(installation: &Installation) -> Result<Actors, Failure> {
     let settings = ActorSettings {
         mail_allowances: MailAllowances::unlimited(),
         session: SessionSettings { secret: TokenSecret::new(config.session_secret), hashes_at_once: 1 },
-        signer: Arc::new(CertificateSigner::new(config.licence_signing_keys)?),
     };
     let database = Database::connect_lazy(&config.database_url, CONNECTIONS)?;
     let runtime = Runtime::start(database, Arc::new(SystemClock), threads, BatchLimits::default());

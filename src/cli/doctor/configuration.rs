@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use primetech_actors::licence::CertificateSigner;
+use primetech_licences::CertificateSigner;
 use secrecy::{ExposeSecret, SecretSlice};
 
 use super::check::Check;

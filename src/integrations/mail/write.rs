@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use primetech_actors::ask::ask;
 use primetech_actors::fault::Fault;
-use primetech_actors::licence::LicencesOfOrder;
 use primetech_actors::order::{GetOrder, OrderRef};
 use primetech_actors::outbox::{Delivery, DeliveryError};
 use primetech_actors::session::{FindUser, MailTokenKind, TokenSecret, User};
 use primetech_actors::system::Actors;
 use primetech_actors::tenancy::Letterhead;
 use primetech_bookings::{BookingNotice, BookingStatus};
+use primetech_licences::of_order;
 use primetech_module::UserLetter;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -152,8 +152,8 @@ impl Desk {
         let order = GetOrder { viewer, order: OrderRef::Id(order_id) };
         let order = ask(self.actors.orders.of(&delivery.scope), order).await.map_err(temporary)?;
         let order = order.ok_or_else(|| malformed("orderId"))?;
-        let licences = LicencesOfOrder { viewer, order_id };
-        let licences = ask(self.actors.licences.of(&delivery.scope), licences).await.map_err(temporary)?;
+        let now = self.actors.clock.now();
+        let licences = of_order(&self.actors.database, now, &viewer, order_id).await.map_err(temporary)?;
         let receipt = order.receipt_number.clone().unwrap_or_default();
         let mut text = vec![
             greeting(user),

@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::config::StorageConfig;
 
-pub use presign::{LONGEST_TTL, SHORTEST_TTL, SignedUrl, Terms, USUAL_TTL};
+pub use presign::{SignedUrl, Terms};
 pub use probe::ProbeError;
 pub use upload::{UploadError, Uploaded};
 

@@ -10,11 +10,6 @@ use primetech_actors::stored_file::StoredFile;
 
 use super::{Storage, StorageError};
 
-/// The contract's: "TTL default 600 s, allowed 300..900".
-pub const USUAL_TTL: Duration = Duration::from_secs(600);
-pub const SHORTEST_TTL: Duration = Duration::from_secs(300);
-pub const LONGEST_TTL: Duration = Duration::from_secs(900);
-
 /// From when and for how long a URL is good.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
