@@ -19,6 +19,7 @@ use actix_service::ServiceFactory;
 use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, Server};
 use actix_web::{Error, web};
+use primetech_accounts::{Accounts, SessionSettings, TokenSecret};
 use primetech_actors::audit_log::Sealer;
 use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::{SharedClock, SystemClock};
@@ -30,11 +31,9 @@ use primetech_actors::outbox::{
     Courier, CourierSettings, Delivery, DeliveryError, Destination, MailAllowances,
 };
 use primetech_actors::reconciler::Reconciler;
-use primetech_actors::session::{SessionDirectory, SessionSettings, TokenSecret};
 use primetech_actors::sweeper::Sweeper;
-use primetech_actors::system::{ActorSettings, Actors};
-use primetech_actors::tenancy::TenantScope;
-use primetech_http::context::{Authenticated, Authenticator, HttpContext, HttpParts};
+use primetech_actors::system::Actors;
+use primetech_http::context::{HttpContext, HttpParts};
 use primetech_http::endpoint::Endpoint;
 use primetech_http::error::Code;
 use primetech_http::limits::Limits;
@@ -44,7 +43,7 @@ use primetech_kernel::runtime::Runtime;
 use primetech_module::{Composition, Conflict, Shared, Worker};
 use tokio::sync::{oneshot, watch};
 
-use crate::compose::{self, Adapters, Extend};
+use crate::compose::{self, Adapters, Composed, Extend};
 use crate::config::Config;
 use crate::documents::Documents;
 use crate::integrations::mail::{Mailer, MailerError};
@@ -82,6 +81,7 @@ pub struct Parts {
     pub config: Arc<Config>,
     pub http: HttpContext,
     pub actors: Actors,
+    pub accounts: Arc<Accounts>,
     pub readiness: Readiness,
     pub payments: PaymentProvider,
     pub storage: Storage,
@@ -91,15 +91,6 @@ pub struct Parts {
     /// Made when it is first asked for.
     pub document: OnceLock<String>,
     pub modules: Shared,
-}
-
-/// Sessions, as the layers ask for them.
-struct Sessions(SessionDirectory);
-
-impl Authenticator for Sessions {
-    fn session<'a>(&'a self, tenant: &'a TenantScope, token: &'a str) -> Authenticated<'a> {
-        Box::pin(self.0.resolve(tenant, token))
-    }
 }
 
 /// How an application is built, beyond its configuration.
@@ -188,8 +179,8 @@ impl Application {
             Arc::clone(&clock),
         )?;
         let runtime = start_runtime(&config, clock, threads)?;
-        let mail_allowances = mail_allowances(&config);
-        let actors = start_actors(&config, &runtime, threads, mail_allowances.clone())?;
+        let signer = Arc::new(CertificateSigner::new(config.licence_signing_keys.clone())?);
+        let actors = Actors::start(&runtime, signer);
         let wanted = SocketAddr::new(config.bind_address, config.port);
         let stripe = &config.stripe;
         let payments = PaymentProvider::new(
@@ -202,8 +193,19 @@ impl Application {
         let documents = Documents::new(printer, storage.clone(), threads);
         let config = Arc::new(config);
         let mailer = Arc::new(Mailer::new(&config, &actors)?);
-        let adapters = Adapters { customer_mail: mailer.clone(), user_mail: mailer.clone(), mail_allowances };
-        let composition = compose::compose(&runtime, &adapters, &extend)?;
+        let adapters = Adapters {
+            account_mail: mailer.clone(),
+            customer_mail: mailer.clone(),
+            user_mail: mailer.clone(),
+            mail_allowances: mail_allowances(&config),
+            sessions: SessionSettings {
+                secret: TokenSecret::new(config.session_secret.clone()),
+                // Each takes 19 MiB and a core.
+                hashes_at_once: threads,
+            },
+            caches: Arc::clone(&actors.caches),
+        };
+        let Composed { composition, accounts } = compose::compose(&runtime, &adapters, &extend)?;
         let modules = composition.shared();
         let Composition { endpoints, codes, reactions, workers, .. } = composition;
         let endpoints = adjust_endpoints(endpoints);
@@ -216,7 +218,7 @@ impl Application {
             trusted_proxies: config.trusted_proxies.clone(),
             app_base_url: config.app_base_url.clone(),
             tenants: actors.tenants.clone(),
-            authenticator: Box::new(Sessions(actors.sessions.clone())),
+            authenticator: Box::new(accounts.sessions().clone()),
             rate_limiter,
         });
         let readiness = Readiness::default();
@@ -224,6 +226,7 @@ impl Application {
             config,
             http,
             actors,
+            accounts,
             readiness,
             payments,
             storage,
@@ -364,21 +367,6 @@ fn reconciler(state: &State) -> Reconciler<PaymentProvider> {
 fn start_runtime(config: &Config, clock: SharedClock, threads: usize) -> Result<Runtime, ServeError> {
     let database = Database::connect_lazy(&config.database_url, DATABASE_CONNECTIONS)?;
     Ok(Runtime::start(database, clock, threads, BatchLimits::default()))
-}
-
-fn start_actors(
-    config: &Config,
-    runtime: &Runtime,
-    threads: usize,
-    mail_allowances: MailAllowances,
-) -> Result<Actors, ServeError> {
-    let signer = Arc::new(CertificateSigner::new(config.licence_signing_keys.clone())?);
-    let session = SessionSettings {
-        secret: TokenSecret::new(config.session_secret.clone()),
-        // Each takes 19 MiB and a core.
-        hashes_at_once: threads,
-    };
-    Actors::start(runtime, ActorSettings { session, mail_allowances, signer }).map_err(ServeError::Actors)
 }
 
 /// Bounds on the mails that strangers cause. Switched off with the rate limits.

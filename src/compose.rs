@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use futures_util::future::LocalBoxFuture;
+use primetech_accounts::{AccountMail, Accounts, LinkNotice, SessionSettings, TokenSecret};
 use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::SystemClock;
 use primetech_actors::database::Database;
@@ -14,6 +15,7 @@ use primetech_bookings::{BookingNotice, Bookings, CustomerMail};
 use primetech_http::endpoint::Endpoint;
 use primetech_http::error::Code;
 use primetech_kernel::events::LockRank;
+use primetech_kernel::invalidation::CacheEpoch;
 use primetech_kernel::runtime::Runtime;
 use primetech_module::{Composition, Description, Module, Modules, Surface, UserLetter, UserMail};
 use secrecy::SecretString;
@@ -31,35 +33,62 @@ pub fn nothing_more() -> Extend {
 
 /// The outside services that modules need.
 pub struct Adapters {
+    pub account_mail: Arc<dyn AccountMail>,
     pub customer_mail: Arc<dyn CustomerMail>,
     /// For modules of others.
     pub user_mail: Arc<dyn UserMail>,
     pub mail_allowances: MailAllowances,
+    pub sessions: SessionSettings,
+    pub caches: Arc<CacheEpoch>,
+}
+
+/// The modules, put together.
+pub struct Composed {
+    pub composition: Composition,
+    /// Who is signed in: for the HTTP edge.
+    pub accounts: Arc<Accounts>,
 }
 
 impl Adapters {
     /// For a process that delivers nothing.
     pub fn absent() -> Self {
         Self {
+            account_mail: Arc::new(NoMail),
             customer_mail: Arc::new(NoMail),
             user_mail: Arc::new(NoMail),
             mail_allowances: MailAllowances::unlimited(),
+            sessions: SessionSettings {
+                // It signs nobody in.
+                secret: TokenSecret::new(SecretString::from("unserved")),
+                hashes_at_once: 1,
+            },
+            caches: Arc::default(),
         }
     }
 }
 
 /// The product's modules with those that `extend` adds, checked and put together.
-pub fn compose(runtime: &Runtime, adapters: &Adapters, extend: &Extend) -> Result<Composition, Conflicts> {
-    extend(runtime, adapters, modules(runtime, adapters)).compose().map_err(Conflicts)
+pub fn compose(runtime: &Runtime, adapters: &Adapters, extend: &Extend) -> Result<Composed, Conflicts> {
+    let (modules, accounts) = modules(runtime, adapters);
+    let composition = extend(runtime, adapters, modules).compose().map_err(Conflicts)?;
+    Ok(Composed { composition, accounts })
 }
 
 /// The product's modules, those that tell before those that hear.
-fn modules(runtime: &Runtime, adapters: &Adapters) -> Modules {
-    Modules::default().with(&Arc::new(Platform)).with(&Bookings::new(
+fn modules(runtime: &Runtime, adapters: &Adapters) -> (Modules, Arc<Accounts>) {
+    let accounts = Accounts::new(
+        runtime,
+        adapters.sessions.clone(),
+        Arc::clone(&adapters.caches),
+        Arc::clone(&adapters.account_mail),
+        adapters.mail_allowances.clone(),
+    );
+    let modules = Modules::default().with(&accounts).with(&Arc::new(Platform)).with(&Bookings::new(
         runtime,
         Arc::clone(&adapters.customer_mail),
         adapters.mail_allowances.clone(),
-    ))
+    ));
+    (modules, accounts)
 }
 
 /// Looks at the composition without a process that serves: over a database that is never asked.
@@ -135,7 +164,7 @@ fn unserved(extend: &Extend) -> Result<Composition, Conflicts> {
         Err(error) => unreachable!("a constant: {error}"),
     };
     let runtime = Runtime::start(database, Arc::new(SystemClock), 1, BatchLimits::default());
-    compose(&runtime, &Adapters::absent(), extend)
+    Ok(compose(&runtime, &Adapters::absent(), extend)?.composition)
 }
 
 /// For a process that delivers nothing.
@@ -144,6 +173,12 @@ struct NoMail;
 impl NoMail {
     fn refuse() -> LocalBoxFuture<'static, Result<(), DeliveryError>> {
         Box::pin(async { Err(DeliveryError::Temporary("this process sends no mail".to_owned())) })
+    }
+}
+
+impl AccountMail for NoMail {
+    fn link(&self, _: Delivery, _: LinkNotice) -> LocalBoxFuture<'_, Result<(), DeliveryError>> {
+        Self::refuse()
     }
 }
 

@@ -11,7 +11,6 @@ pub mod licence;
 pub mod order;
 pub mod reconciler;
 pub mod release;
-pub mod session;
 pub mod system;
 pub mod webhook;
 

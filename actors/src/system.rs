@@ -2,30 +2,19 @@
 
 use std::sync::Arc;
 
-use actix::Addr;
-
 use crate::clock::SharedClock;
 use crate::counter::CounterActor;
 use crate::database::Database;
 use crate::document::DocumentActor;
-use crate::fault::Fault;
 use crate::invalidation::{self, CacheEpoch};
 use crate::licence::{CertificateSigner, LicenceActor};
 use crate::order::OrderActor;
-use crate::outbox::{MailAllowances, OutboxSignal};
+use crate::outbox::OutboxSignal;
 use crate::release::ReleaseActor;
 use crate::runtime::Runtime;
-use crate::session::{SessionActor, SessionDirectory, SessionSettings};
 use crate::shard::Shards;
 use crate::tenancy::TenantDirectory;
 use crate::webhook::WebhookActor;
-
-/// What the actors need to know.
-pub struct ActorSettings {
-    pub session: SessionSettings,
-    pub mail_allowances: MailAllowances,
-    pub signer: Arc<CertificateSigner>,
-}
 
 /// The addresses of a process's actors, and the directories that its requests begin with. Cheap to clone.
 #[derive(Clone)]
@@ -33,8 +22,6 @@ pub struct Actors {
     pub database: Database,
     pub clock: SharedClock,
     pub tenants: TenantDirectory,
-    pub sessions: SessionDirectory,
-    pub session: Addr<SessionActor>,
     pub counters: Shards<CounterActor>,
     pub orders: Shards<OrderActor>,
     pub licences: Shards<LicenceActor>,
@@ -43,7 +30,8 @@ pub struct Actors {
     pub releases: Shards<ReleaseActor>,
     pub signer: Arc<CertificateSigner>,
     pub outbox: OutboxSignal,
-    epoch: Arc<CacheEpoch>,
+    /// Announces to this process what its caches may no longer hold.
+    pub caches: Arc<CacheEpoch>,
     background: Arc<Background>,
 }
 
@@ -62,22 +50,11 @@ impl Drop for Background {
 
 impl Actors {
     /// Starts all actors. Needs a running actix System; does not need the database to be there yet.
-    pub fn start(runtime: &Runtime, settings: ActorSettings) -> Result<Self, Fault> {
-        let ActorSettings { session, mail_allowances, signer } = settings;
+    pub fn start(runtime: &Runtime, signer: Arc<CertificateSigner>) -> Self {
         let (database, clock, limits) = (runtime.database.clone(), runtime.clock.clone(), runtime.limits);
-        let epoch = Arc::new(CacheEpoch::default());
+        let caches = Arc::new(CacheEpoch::default());
         let outbox = database.outbox().clone();
-        let tenants = TenantDirectory::new(database.clone(), Arc::clone(&epoch));
-
-        let session_actor =
-            SessionActor::new(database.clone(), clock.clone(), &session, outbox.clone(), mail_allowances)?;
-        let session_address = runtime.single(session_actor);
-        let sessions = SessionDirectory::new(
-            session_address.clone(),
-            session.secret.clone(),
-            clock.clone(),
-            Arc::clone(&epoch),
-        );
+        let tenants = TenantDirectory::new(database.clone(), Arc::clone(&caches));
 
         let counters = runtime.shards({
             let (database, clock) = (database.clone(), clock.clone());
@@ -103,14 +80,12 @@ impl Actors {
             let (database, clock) = (database.clone(), clock.clone());
             move || ReleaseActor::new(database.clone(), clock.clone())
         });
-        let listener = invalidation::listen(database.clone(), Arc::clone(&epoch));
+        let listener = invalidation::listen(database.clone(), Arc::clone(&caches));
         let background = Arc::new(Background { listener, _runtime: runtime.clone() });
-        Ok(Self {
+        Self {
             database,
             clock,
             tenants,
-            sessions,
-            session: session_address,
             counters,
             orders,
             licences,
@@ -119,20 +94,19 @@ impl Actors {
             releases,
             signer,
             outbox,
-            epoch,
+            caches,
             background,
-        })
+        }
     }
 
     /// Whether cached tenants and sessions may be used at the moment.
     pub fn caches_are_trusted(&self) -> bool {
-        self.epoch.is_heard()
+        self.caches.is_heard()
     }
 
     /// Whether all actors take messages.
     pub fn are_running(&self) -> bool {
-        self.session.connected()
-            && self.counters.are_running()
+        self.counters.are_running()
             && self.orders.are_running()
             && self.licences.are_running()
             && self.webhooks.are_running()

@@ -34,6 +34,8 @@ pub enum DevError {
     Serve(#[from] crate::app::ServeError),
     #[error(transparent)]
     Fault(#[from] primetech_actors::fault::Fault),
+    #[error(transparent)]
+    Account(#[from] primetech_accounts::operator::AccountError),
     #[error("the database refused: {0}")]
     Database(#[from] sqlx::Error),
     #[error(transparent)]

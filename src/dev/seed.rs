@@ -1,9 +1,10 @@
 //! The two shops that a development installation begins with.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use primetech_accounts::Role;
+use primetech_accounts::operator::{self, NewAccount};
 use primetech_actors::identifiers::LicenceKey;
 use primetech_actors::random;
-use primetech_actors::session::password;
 use primetech_actors::stored_file::object_key;
 use primetech_module::Seed;
 use serde_json::{Value, json};
@@ -133,8 +134,8 @@ async fn seed_shop(
             .execute(&mut *connection)
             .await?;
     }
-    seed_user(connection, tenant_id, shop, "admin", "ADMIN", now).await?;
-    let customer = seed_user(connection, tenant_id, shop, "customer", "CUSTOMER", now).await?;
+    seed_user(connection, tenant_id, shop, "admin", Role::Admin, now).await?;
+    let customer = seed_user(connection, tenant_id, shop, "customer", Role::Customer, now).await?;
     for product in shop.products {
         let product_id = seed_product(connection, tenant_id, product, now).await?;
         if let Some(version) = product.released {
@@ -152,25 +153,13 @@ async fn seed_user(
     tenant_id: Uuid,
     shop: &Shop,
     who: &str,
-    role: &str,
+    role: Role,
     now: DateTime<Utc>,
 ) -> Result<Uuid, DevError> {
     let (email, password) = login(shop, who);
-    let id = random::row_id(now);
-    sqlx::query(
-        "INSERT INTO users (tenant_id, id, email, name, role, password_hash, email_verified_at, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
-    )
-    .bind(tenant_id)
-    .bind(id)
-    .bind(email)
-    .bind(format!("{} {who}", shop.name))
-    .bind(role)
-    .bind(password::hash(&password)?)
-    .bind(now)
-    .execute(connection)
-    .await?;
-    Ok(id)
+    let name = Some(format!("{} {who}", shop.name));
+    let new = NewAccount { email, name, role, password: password.into(), email_verified: true };
+    Ok(operator::seed(connection, now, tenant_id, new).await?.id)
 }
 
 async fn seed_product(

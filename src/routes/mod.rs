@@ -5,7 +5,6 @@
 //! rules, the OpenAPI document and the tests that cover every endpoint.
 
 pub mod account;
-pub mod auth;
 pub mod checkout;
 pub mod currencies;
 pub mod docs;
@@ -31,14 +30,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         docs::openapi::endpoint(),
         docs::page::endpoint(),
         docs::asset::endpoint(),
-        auth::register::endpoint(),
-        auth::login::endpoint(),
-        auth::logout::endpoint(),
-        auth::me::endpoint(),
-        auth::verify_email::endpoint(),
-        auth::request_password_reset::endpoint(),
-        auth::reset_password::endpoint(),
-        auth::resend_verification::endpoint(),
         currencies::list::endpoint(),
         checkout::start::endpoint(),
         orders::list::endpoint(),

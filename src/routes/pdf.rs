@@ -2,9 +2,9 @@
 
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
+use primetech_actors::caller::Session;
 use primetech_actors::document::DocumentSubject;
 use primetech_actors::order::Viewer;
-use primetech_actors::session::Session;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -63,10 +63,8 @@ impl fmt::Debug for Code {
 codes! {
     VALIDATION_ERROR BAD_REQUEST "The request is not valid.";
     INVALID_JSON BAD_REQUEST "The body is not valid JSON.";
-    INVALID_TOKEN BAD_REQUEST "This link is invalid or has expired.";
     INVALID_SIGNATURE BAD_REQUEST "The signature is missing, invalid or too old.";
     AUTH_REQUIRED UNAUTHORIZED "Sign in to continue.";
-    INVALID_CREDENTIALS UNAUTHORIZED "The e-mail address or the password is wrong.";
     FORBIDDEN FORBIDDEN "Your role does not allow this.";
     TENANT_INACTIVE FORBIDDEN "This site is switched off.";
     ORIGIN_FORBIDDEN FORBIDDEN "Requests from this origin are not allowed.";
@@ -80,7 +78,6 @@ codes! {
     LICENCE_NOT_FOUND NOT_FOUND "The licence does not exist.";
     METHOD_NOT_ALLOWED METHOD_NOT_ALLOWED "The resource does not support this method.";
     CONFLICT CONFLICT "The request conflicts with the current state.";
-    EMAIL_TAKEN CONFLICT "An account with this e-mail address already exists.";
     IDEMPOTENCY_IN_PROGRESS CONFLICT "The first request with this Idempotency-Key is still running.";
     LICENCE_MAX_ACTIVATIONS CONFLICT "The licence is active on another device.";
     LICENCE_NOT_ACTIVE_HERE CONFLICT "The licence is not active on this device.";

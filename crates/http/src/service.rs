@@ -17,7 +17,7 @@ use crate::layers::{address, host};
 use crate::mount::mount;
 
 /// Each thread of a listener has one; who wants to ask without a connection may make another. `configure` adds what
-/// handlers are given (`web::Data`).
+/// handlers are given (`web::Data`) besides the context.
 pub fn service<C: FnOnce(&mut web::ServiceConfig)>(
     context: &HttpContext,
     endpoints: &[Endpoint],
@@ -28,6 +28,7 @@ pub fn service<C: FnOnce(&mut web::ServiceConfig)>(
         EdgeSettings { request_timeout: context.limits.request, strict_transport: context.cookies.secure };
     let observed = context.clone();
     let routed = App::new()
+        .app_data(web::Data::new(context.clone()))
         .configure(configure)
         .configure(|config| mount(config, context, endpoints))
         .wrap(from_fn(move |request, next: Next<BoxBody>| observe(observed.clone(), request, next)));

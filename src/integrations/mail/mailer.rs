@@ -3,8 +3,8 @@ use std::sync::Arc;
 use futures_util::future::LocalBoxFuture;
 use lettre::Address;
 use lettre::message::Mailbox;
+use primetech_accounts::{AccountMail, LinkNotice, Users};
 use primetech_actors::outbox::{Delivery, DeliveryError, Destination};
-use primetech_actors::session::TokenSecret;
 use primetech_actors::system::Actors;
 use primetech_bookings::{BookingNotice, CustomerMail};
 use primetech_module::{UserLetter, UserMail};
@@ -26,7 +26,7 @@ impl Mailer {
     pub fn new(config: &Arc<Config>, actors: &Actors) -> Result<Self, MailerError> {
         let desk = Desk {
             config: Arc::clone(config),
-            secret: TokenSecret::new(config.session_secret.clone()),
+            users: Users::new(actors.database.clone()),
             actors: actors.clone(),
         };
         Ok(Self { transport: Transport::new(&config.mail.transport)?, config: Arc::clone(config), desk })
@@ -66,6 +66,15 @@ impl Destination for Mailer {
             Some(written) => self.send_written(delivery.id, &written).await,
             None => Ok(()),
         }
+    }
+}
+
+impl AccountMail for Mailer {
+    fn link(&self, delivery: Delivery, notice: LinkNotice) -> LocalBoxFuture<'_, Result<(), DeliveryError>> {
+        Box::pin(async move {
+            let written = self.desk.link(&delivery, &notice).await?;
+            self.send_written(delivery.id, &written).await
+        })
     }
 }
 

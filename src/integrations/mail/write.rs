@@ -1,14 +1,13 @@
-//! What each mail says. Links' tokens are derived, and addresses looked up, when a mail is written: no message of the
-//! outbox holds them.
+//! What each mail says. Addresses are looked up when a mail is written: no message of the outbox holds them.
 
 use std::sync::Arc;
 
+use primetech_accounts::{LinkNotice, MailTokenKind, User, Users};
 use primetech_actors::ask::ask;
 use primetech_actors::fault::Fault;
 use primetech_actors::licence::LicencesOfOrder;
 use primetech_actors::order::{GetOrder, OrderRef};
 use primetech_actors::outbox::{Delivery, DeliveryError};
-use primetech_actors::session::{FindUser, MailTokenKind, TokenSecret, User};
 use primetech_actors::system::Actors;
 use primetech_actors::tenancy::Letterhead;
 use primetech_bookings::{BookingNotice, BookingStatus};
@@ -48,61 +47,27 @@ pub(super) struct Written {
 /// Where letters are written.
 pub(super) struct Desk {
     pub config: Arc<Config>,
-    pub secret: TokenSecret,
+    pub users: Users,
     pub actors: Actors,
 }
 
 impl Desk {
-    /// The mail of a message; none where there is nothing to send.
+    /// The mail of a message; none if the user is gone.
     pub(super) async fn write(&self, delivery: &Delivery) -> Result<Option<Written>, DeliveryError> {
         let letterhead = self.actors.tenants.letterhead(&delivery.scope).await.map_err(temporary)?;
         let reply_to = letterhead.reply_to.clone();
-        let Some(user) = self.user(delivery).await? else { return Ok(None) };
+        let user_id = id(&delivery.payload, "userId").ok_or_else(|| malformed("userId"))?;
+        let Some(user) = self.find_user(delivery, user_id).await? else { return Ok(None) };
         let shop = letterhead.name.clone();
         let letter = match delivery.topic.as_str() {
-            "mail.verify-email" => Letter {
-                subject: format!("{shop}: confirm your e-mail address"),
-                text: vec![
-                    greeting(&user),
-                    format!("Thank you for signing up at {shop}. Please confirm that this address is yours."),
-                    "The link is good for 24 hours. If you did not sign up, nothing needs to be done."
-                        .to_owned(),
-                ],
-                link: Some((
-                    "Confirm the address",
-                    self.token_link(&letterhead, "verify-email", MailTokenKind::VerifyEmail, delivery)?,
-                )),
-                event: None,
-                shop,
-            },
-            "mail.reset-password" => Letter {
-                subject: format!("{shop}: a new password"),
-                text: vec![
-                    greeting(&user),
-                    format!("Someone, probably you, asked for a new password at {shop}."),
-                    "The link is good for one hour. If it was not you, nothing needs to be done.".to_owned(),
-                ],
-                link: Some((
-                    "Choose a new password",
-                    self.token_link(&letterhead, "reset-password", MailTokenKind::ResetPassword, delivery)?,
-                )),
-                event: None,
-                shop,
-            },
             "mail.order-paid" => self.order_paid(delivery, &user, shop).await?,
             topic => return Err(DeliveryError::Permanent(format!("no mail is known as {topic}"))),
         };
         Ok(Some(Written { recipient: Recipient::user(&user), reply_to, letter }))
     }
 
-    async fn user(&self, delivery: &Delivery) -> Result<Option<User>, DeliveryError> {
-        // A reset that was asked for an unknown address has no user.
-        let Some(user_id) = id(&delivery.payload, "userId") else { return Ok(None) };
-        self.find_user(delivery, user_id).await
-    }
-
     async fn find_user(&self, delivery: &Delivery, user_id: Uuid) -> Result<Option<User>, DeliveryError> {
-        ask(&self.actors.session, FindUser { scope: delivery.scope, user_id }).await.map_err(temporary)
+        self.users.find(&delivery.scope, user_id).await.map_err(temporary)
     }
 
     /// A module's letter; none if the user is gone.
@@ -129,16 +94,41 @@ impl Desk {
         }
     }
 
-    fn token_link(
+    /// The mail with a link to confirm an address, or to set a new password.
+    pub(super) async fn link(
         &self,
-        letterhead: &Letterhead,
-        page: &str,
-        kind: MailTokenKind,
         delivery: &Delivery,
-    ) -> Result<String, DeliveryError> {
-        let token_id = id(&delivery.payload, "tokenId").ok_or_else(|| malformed("tokenId"))?;
-        let token = self.secret.mail_token(kind, token_id);
-        Ok(format!("{}?token={}", self.page(letterhead, page), token.expose()))
+        notice: &LinkNotice,
+    ) -> Result<Written, DeliveryError> {
+        let letterhead = self.actors.tenants.letterhead(&delivery.scope).await.map_err(temporary)?;
+        let (user, reply_to, shop) = (&notice.user, letterhead.reply_to.clone(), letterhead.name.clone());
+        let link = |page| format!("{}?token={}", self.page(&letterhead, page), notice.token.expose());
+        let letter = match notice.kind {
+            MailTokenKind::VerifyEmail => Letter {
+                subject: format!("{shop}: confirm your e-mail address"),
+                text: vec![
+                    greeting(user),
+                    format!("Thank you for signing up at {shop}. Please confirm that this address is yours."),
+                    "The link is good for 24 hours. If you did not sign up, nothing needs to be done."
+                        .to_owned(),
+                ],
+                link: Some(("Confirm the address", link("verify-email"))),
+                event: None,
+                shop,
+            },
+            MailTokenKind::ResetPassword => Letter {
+                subject: format!("{shop}: a new password"),
+                text: vec![
+                    greeting(user),
+                    format!("Someone, probably you, asked for a new password at {shop}."),
+                    "The link is good for one hour. If it was not you, nothing needs to be done.".to_owned(),
+                ],
+                link: Some(("Choose a new password", link("reset-password"))),
+                event: None,
+                shop,
+            },
+        };
+        Ok(Written { recipient: Recipient::user(user), reply_to, letter })
     }
 
     async fn order_paid(

@@ -8,6 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, rt, web};
 use chrono::TimeDelta;
 use primetech_actors::ask::ask;
+use primetech_actors::caller::Session;
 use primetech_actors::counter::{Buyer, NotChargeable, PlaceOrder, PlaceOrderError, Placed, WantedItem};
 use primetech_actors::fault::Fault;
 use primetech_actors::idempotency::{HeldClaim, IdempotencyClaim, Refused, SavedAnswer};
@@ -15,7 +16,6 @@ use primetech_actors::order::{
     AbandonClaim, AttachCheckout, Attempt, BeginAttempt, CheckoutView, InvoiceView, OrderView, ReturnPages,
     SettleClaim,
 };
-use primetech_actors::session::Session;
 use primetech_actors::tenancy::TenantScope;
 use serde::Serialize;
 use utoipa::ToSchema;

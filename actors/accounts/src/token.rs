@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::random;
+use primetech_kernel::random;
 
 /// The installation's SESSION_SECRET. Changing it ends every session and every mailed link.
 #[derive(Clone)]
@@ -33,12 +33,12 @@ impl TokenSecret {
     }
 
     /// What is stored in place of a session token.
-    pub(super) fn session_hash(&self, token: &str) -> [u8; 32] {
+    pub(crate) fn session_hash(&self, token: &str) -> [u8; 32] {
         self.mac("session token", token.as_bytes())
     }
 
     /// What is stored in place of a mailed token.
-    pub(super) fn mail_hash(&self, kind: MailTokenKind, token: &str) -> [u8; 32] {
+    pub(crate) fn mail_hash(&self, kind: MailTokenKind, token: &str) -> [u8; 32] {
         self.mac(kind.hash_purpose(), token.as_bytes())
     }
 
@@ -76,7 +76,7 @@ impl MailTokenKind {
 pub struct SessionToken(SecretString);
 
 impl SessionToken {
-    pub(super) fn generate() -> Self {
+    pub(crate) fn generate() -> Self {
         Self(BASE64_URL_SAFE_NO_PAD.encode(random::token_bytes()).into())
     }
 

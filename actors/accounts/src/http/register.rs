@@ -1,19 +1,21 @@
 //! `POST /api/auth/register`
 
 use actix_web::{HttpResponse, web};
-use primetech_actors::ask::ask;
-use primetech_actors::session::Register;
+use primetech_http::context::HttpContext;
+use primetech_http::endpoint::Endpoint;
+use primetech_http::error::ApiError;
+use primetech_http::input::{Input, rules};
+use primetech_http::layers::cookies::SessionTokens;
+use primetech_http::layers::facts::RequestId;
+use primetech_http::layers::permission::CurrentTenant;
+use primetech_http::openapi::Doc;
+use primetech_kernel::ask::ask;
 use utoipa::ToSchema;
 
 use super::{UserAnswer, refuse_weak, signed_in};
-use crate::app::State;
-use crate::error::{ApiError, Code};
-use crate::input::{Input, rules};
-use crate::layers::cookies::SessionTokens;
-use crate::layers::facts::RequestId;
-use crate::layers::permission::CurrentTenant;
-use crate::openapi::Doc;
-use crate::routes::Endpoint;
+use crate::domain::Accounts;
+use crate::error::EMAIL_TAKEN;
+use crate::messages::Register;
 
 pub fn endpoint() -> Endpoint {
     Endpoint::post("/api/auth/register", handle).documented(doc)
@@ -28,7 +30,7 @@ fn doc() -> Doc {
         .body::<RegisterBody>()
         .answers::<UserAnswer>(201, "The new user, signed in.")
         .with_cookie()
-        .refuses(&[Code::EMAIL_TAKEN])
+        .refuses(&[EMAIL_TAKEN])
 }
 
 /// What is sent.
@@ -45,7 +47,8 @@ struct RegisterBody {
 }
 
 async fn handle(
-    state: web::Data<State>,
+    accounts: web::Data<Accounts>,
+    http: web::Data<HttpContext>,
     CurrentTenant(tenant): CurrentTenant,
     tokens: SessionTokens,
     request_id: RequestId,
@@ -65,6 +68,6 @@ async fn handle(
         replaces: tokens.into_inner(),
         request_id: request_id.audited(),
     };
-    let registered = ask(&state.actors.session, message).await?;
-    Ok(signed_in(&state, HttpResponse::Created(), registered))
+    let registered = ask(accounts.actor(), message).await?;
+    Ok(signed_in(&http, HttpResponse::Created(), registered))
 }

@@ -3,16 +3,17 @@ use std::sync::Arc;
 use actix::Addr;
 use chrono::TimeDelta;
 use dashmap::DashMap;
+use primetech_kernel::clock::SharedClock;
+use primetech_kernel::database::Database;
+use primetech_kernel::fault::Fault;
+use primetech_kernel::invalidation::{CacheEpoch, Change};
+use primetech_kernel::tenancy::TenantScope;
 use uuid::Uuid;
 
-use super::actor::{EXTEND_AFTER, IDLE_LIFETIME};
-use super::messages::{ExtendSession, FindSession, Session};
-use super::{SessionActor, TokenSecret};
-use crate::ask::ask;
-use crate::clock::SharedClock;
-use crate::fault::Fault;
-use crate::invalidation::{CacheEpoch, Change};
-use crate::tenancy::TenantScope;
+use crate::actor::{EXTEND_AFTER, IDLE_LIFETIME, SessionActor};
+use crate::messages::{ExtendSession, Session};
+use crate::store;
+use crate::token::TokenSecret;
 
 /// The most sessions that are cached; further ones are looked up each time.
 const MAX_CACHED_SESSIONS: usize = 100_000;
@@ -23,6 +24,7 @@ type Key = (Uuid, [u8; 32]);
 /// announced as changed, so a revocation holds in every process within a second.
 #[derive(Clone)]
 pub struct SessionDirectory {
+    database: Database,
     actor: Addr<SessionActor>,
     secret: TokenSecret,
     clock: SharedClock,
@@ -31,7 +33,9 @@ pub struct SessionDirectory {
 }
 
 impl SessionDirectory {
+    /// `actor` extends the sessions that are used.
     pub(crate) fn new(
+        database: Database,
         actor: Addr<SessionActor>,
         secret: TokenSecret,
         clock: SharedClock,
@@ -45,7 +49,7 @@ impl SessionDirectory {
             Change::Everything => cached.clear(),
             Change::Tenant(_) => {}
         });
-        Self { actor, secret, clock, epoch, sessions }
+        Self { database, actor, secret, clock, epoch, sessions }
     }
 
     /// The live session of `token` in this tenant, if there is one.
@@ -62,10 +66,11 @@ impl SessionDirectory {
             Some(session) => session,
             None => {
                 let epoch = self.epoch.current();
-                let Some(session) = ask(&self.actor, FindSession { scope: *tenant, token_hash }).await?
-                else {
-                    return Ok(None);
-                };
+                let found = self
+                    .database
+                    .read(tenant, async |tx| store::find_session(tx, *tenant, &token_hash, now).await)
+                    .await?;
+                let Some(session) = found else { return Ok(None) };
                 let session = Arc::new(session);
                 if self.sessions.len() < MAX_CACHED_SESSIONS {
                     self.epoch.if_unchanged(epoch, || self.sessions.insert(key, Arc::clone(&session)));

@@ -1,18 +1,19 @@
 //! `POST /api/auth/verify-email`
 
 use actix_web::{HttpResponse, web};
-use primetech_actors::ask::ask;
-use primetech_actors::session::VerifyEmail;
+use primetech_http::endpoint::Endpoint;
+use primetech_http::error::ApiError;
+use primetech_http::input::{Input, rules};
+use primetech_http::layers::facts::RequestId;
+use primetech_http::layers::permission::CurrentTenant;
+use primetech_http::openapi::Doc;
+use primetech_kernel::ask::ask;
 use utoipa::ToSchema;
 
 use super::UserAnswer;
-use crate::app::State;
-use crate::error::{ApiError, Code};
-use crate::input::{Input, rules};
-use crate::layers::facts::RequestId;
-use crate::layers::permission::CurrentTenant;
-use crate::openapi::Doc;
-use crate::routes::Endpoint;
+use crate::domain::Accounts;
+use crate::error::INVALID_TOKEN;
+use crate::messages::VerifyEmail;
 
 pub fn endpoint() -> Endpoint {
     Endpoint::post("/api/auth/verify-email", handle).documented(doc)
@@ -23,7 +24,7 @@ fn doc() -> Doc {
         .about("Takes the token of the mailed link. A token works once, within 24 hours; a newer mail replaces it.")
         .body::<VerifyEmailBody>()
         .answers::<UserAnswer>(200, "The verified user.")
-        .refuses(&[Code::INVALID_TOKEN])
+        .refuses(&[INVALID_TOKEN])
 }
 
 /// What is sent.
@@ -36,17 +37,15 @@ struct VerifyEmailBody {
 }
 
 async fn handle(
-    state: web::Data<State>,
+    accounts: web::Data<Accounts>,
     CurrentTenant(tenant): CurrentTenant,
     request_id: RequestId,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let token = input.body()?.required("token", rules::mail_token);
     let (token,) = input.finish((token,))?;
-    let user = ask(
-        &state.actors.session,
-        VerifyEmail { scope: tenant.scope(), token, request_id: request_id.audited() },
-    )
-    .await?;
+    let user =
+        ask(accounts.actor(), VerifyEmail { scope: tenant.scope(), token, request_id: request_id.audited() })
+            .await?;
     Ok(HttpResponse::Ok().json(UserAnswer { user }))
 }

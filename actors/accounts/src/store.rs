@@ -1,12 +1,13 @@
 //! The SQL of accounts. Each function works inside a transaction that sees one tenant.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::messages::{Role, Session, User};
-use super::token::MailTokenKind;
-use crate::database::tx::TenantTx;
-use crate::tenancy::TenantScope;
+use crate::messages::{Role, Session, User};
+use crate::token::MailTokenKind;
+use primetech_kernel::database::tx::TenantTx;
+use primetech_kernel::tenancy::TenantScope;
 
 #[derive(sqlx::FromRow)]
 struct UserRow {
@@ -32,31 +33,36 @@ impl From<UserRow> for User {
     }
 }
 
-pub(super) struct NewUser<'a> {
+pub(crate) struct NewUser<'a> {
     pub user: &'a User,
     pub password_hash: &'a str,
 }
 
 /// False where the address is taken.
-pub(super) async fn insert_user(tx: &mut TenantTx, new: &NewUser<'_>) -> sqlx::Result<bool> {
+pub(crate) async fn insert_user(
+    connection: &mut PgConnection,
+    tenant_id: Uuid,
+    new: &NewUser<'_>,
+) -> sqlx::Result<bool> {
     let inserted = sqlx::query(
-        "INSERT INTO users (tenant_id, id, email, name, role, password_hash, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO users (tenant_id, id, email, name, role, password_hash, email_verified_at, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (tenant_id, email) DO NOTHING",
     )
-    .bind(tx.tenant_id())
+    .bind(tenant_id)
     .bind(new.user.id)
     .bind(&new.user.email)
     .bind(&new.user.name)
     .bind(new.user.role.as_str())
     .bind(new.password_hash)
+    .bind(new.user.email_verified.then_some(new.user.created_at))
     .bind(new.user.created_at)
-    .execute(tx.connection())
+    .execute(connection)
     .await?;
     Ok(inserted.rows_affected() == 1)
 }
 
-pub(super) async fn find_credentials(tx: &mut TenantTx, email: &str) -> sqlx::Result<Option<(User, String)>> {
+pub(crate) async fn find_credentials(tx: &mut TenantTx, email: &str) -> sqlx::Result<Option<(User, String)>> {
     #[derive(sqlx::FromRow)]
     struct Row {
         #[sqlx(flatten)]
@@ -74,7 +80,7 @@ pub(super) async fn find_credentials(tx: &mut TenantTx, email: &str) -> sqlx::Re
     Ok(row.map(|row| (row.user.into(), row.password_hash)))
 }
 
-pub(super) async fn find_user(tx: &mut TenantTx, user_id: Uuid) -> sqlx::Result<Option<User>> {
+pub(crate) async fn find_user(tx: &mut TenantTx, user_id: Uuid) -> sqlx::Result<Option<User>> {
     let row: Option<UserRow> = sqlx::query_as(
         "SELECT id, email, name, role, email_verified_at, created_at FROM users WHERE tenant_id = $1 AND id = $2",
     )
@@ -85,7 +91,7 @@ pub(super) async fn find_user(tx: &mut TenantTx, user_id: Uuid) -> sqlx::Result<
     Ok(row.map(User::from))
 }
 
-pub(super) async fn mark_email_verified(
+pub(crate) async fn mark_email_verified(
     tx: &mut TenantTx,
     user_id: Uuid,
     now: DateTime<Utc>,
@@ -103,7 +109,7 @@ pub(super) async fn mark_email_verified(
     Ok(row.into())
 }
 
-pub(super) async fn set_password(tx: &mut TenantTx, user_id: Uuid, password_hash: &str) -> sqlx::Result<()> {
+pub(crate) async fn set_password(tx: &mut TenantTx, user_id: Uuid, password_hash: &str) -> sqlx::Result<()> {
     sqlx::query("UPDATE users SET password_hash = $3 WHERE tenant_id = $1 AND id = $2")
         .bind(tx.tenant_id())
         .bind(user_id)
@@ -113,7 +119,7 @@ pub(super) async fn set_password(tx: &mut TenantTx, user_id: Uuid, password_hash
     Ok(())
 }
 
-pub(super) async fn set_role(tx: &mut TenantTx, user_id: Uuid, role: Role) -> sqlx::Result<()> {
+pub(crate) async fn set_role(tx: &mut TenantTx, user_id: Uuid, role: Role) -> sqlx::Result<()> {
     sqlx::query("UPDATE users SET role = $3 WHERE tenant_id = $1 AND id = $2")
         .bind(tx.tenant_id())
         .bind(user_id)
@@ -123,12 +129,12 @@ pub(super) async fn set_role(tx: &mut TenantTx, user_id: Uuid, role: Role) -> sq
     Ok(())
 }
 
-pub(super) async fn count_admins(tx: &mut TenantTx) -> sqlx::Result<i64> {
+pub(crate) async fn count_admins(tx: &mut TenantTx) -> sqlx::Result<i64> {
     let query = sqlx::query_scalar("SELECT count(*) FROM users WHERE tenant_id = $1 AND role = 'ADMIN'");
     query.bind(tx.tenant_id()).fetch_one(tx.connection()).await
 }
 
-pub(super) struct NewSession {
+pub(crate) struct NewSession {
     pub id: Uuid,
     pub token_hash: [u8; 32],
     pub user_id: Uuid,
@@ -136,7 +142,7 @@ pub(super) struct NewSession {
     pub expires_at: DateTime<Utc>,
 }
 
-pub(super) async fn insert_session(tx: &mut TenantTx, session: &NewSession) -> sqlx::Result<()> {
+pub(crate) async fn insert_session(tx: &mut TenantTx, session: &NewSession) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO sessions (tenant_id, id, token_hash, user_id, created_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -154,7 +160,7 @@ pub(super) async fn insert_session(tx: &mut TenantTx, session: &NewSession) -> s
 
 /// Signs a user in whose password was just checked. False where the password has been changed meanwhile: a reset ends
 /// every session, also the one that is being made.
-pub(super) async fn insert_session_if_password_stands(
+pub(crate) async fn insert_session_if_password_stands(
     tx: &mut TenantTx,
     session: &NewSession,
     password_hash: &str,
@@ -173,7 +179,7 @@ pub(super) async fn insert_session_if_password_stands(
     Ok(stands.is_some())
 }
 
-pub(super) async fn find_session(
+pub(crate) async fn find_session(
     tx: &mut TenantTx,
     scope: TenantScope,
     token_hash: &[u8; 32],
@@ -207,7 +213,7 @@ pub(super) async fn find_session(
     }))
 }
 
-pub(super) async fn extend_session(
+pub(crate) async fn extend_session(
     tx: &mut TenantTx,
     session_id: Uuid,
     expires_at: DateTime<Utc>,
@@ -225,7 +231,7 @@ pub(super) async fn extend_session(
 }
 
 /// Ends those that are alive; tells whose they were.
-pub(super) async fn revoke_sessions(
+pub(crate) async fn revoke_sessions(
     tx: &mut TenantTx,
     token_hashes: &[[u8; 32]],
     now: DateTime<Utc>,
@@ -246,7 +252,7 @@ pub(super) async fn revoke_sessions(
     .await
 }
 
-pub(super) async fn revoke_sessions_of(
+pub(crate) async fn revoke_sessions_of(
     tx: &mut TenantTx,
     user_id: Uuid,
     now: DateTime<Utc>,
@@ -307,7 +313,7 @@ fn sql_of(kind: MailTokenKind) -> &'static MailTokenSql {
 
 /// Writes a new token and ends the user's older ones of the same kind. With no user it asks the database as much, and
 /// writes nothing.
-pub(super) async fn replace_mail_token(
+pub(crate) async fn replace_mail_token(
     tx: &mut TenantTx,
     kind: MailTokenKind,
     token_id: Uuid,
@@ -332,7 +338,7 @@ pub(super) async fn replace_mail_token(
 }
 
 /// The address of a live token's user, without using the token.
-pub(super) async fn find_mail_token(
+pub(crate) async fn find_mail_token(
     tx: &mut TenantTx,
     kind: MailTokenKind,
     token_hash: &[u8; 32],
@@ -348,7 +354,7 @@ pub(super) async fn find_mail_token(
 }
 
 /// Ends a live token and gives its user; none where it is unknown, ended or expired. Of two at once one gets it.
-pub(super) async fn use_mail_token(
+pub(crate) async fn use_mail_token(
     tx: &mut TenantTx,
     kind: MailTokenKind,
     token_hash: &[u8; 32],

@@ -1,20 +1,22 @@
 //! `POST /api/auth/reset-password`
 
 use actix_web::{HttpResponse, web};
-use primetech_actors::ask::ask;
-use primetech_actors::session::ResetPassword;
+use primetech_http::context::HttpContext;
+use primetech_http::endpoint::Endpoint;
+use primetech_http::error::ApiError;
+use primetech_http::input::{Input, rules};
+use primetech_http::layers::facts::RequestId;
+use primetech_http::layers::permission::CurrentTenant;
+use primetech_http::layers::rate_limit::Standings;
+use primetech_http::openapi::Doc;
+use primetech_kernel::ask::ask;
 use utoipa::ToSchema;
 
 use super::failed_logins::FailedLogins;
 use super::refuse_weak;
-use crate::app::State;
-use crate::error::{ApiError, Code};
-use crate::input::{Input, rules};
-use crate::layers::facts::RequestId;
-use crate::layers::permission::CurrentTenant;
-use crate::layers::rate_limit::Standings;
-use crate::openapi::Doc;
-use crate::routes::Endpoint;
+use crate::domain::Accounts;
+use crate::error::INVALID_TOKEN;
+use crate::messages::ResetPassword;
 
 pub fn endpoint() -> Endpoint {
     Endpoint::post("/api/auth/reset-password", handle).documented(doc)
@@ -25,7 +27,7 @@ fn doc() -> Doc {
         .about("Takes the token of the mailed link. A token works once, within an hour; a newer mail replaces it. Ends every session of the user, clears the failed logins and verifies the address.")
         .body::<ResetPasswordBody>()
         .answers_nothing(204, "The password is set.")
-        .refuses(&[Code::INVALID_TOKEN])
+        .refuses(&[INVALID_TOKEN])
 }
 
 /// What is sent.
@@ -40,7 +42,8 @@ struct ResetPasswordBody {
 }
 
 async fn handle(
-    state: web::Data<State>,
+    accounts: web::Data<Accounts>,
+    http: web::Data<HttpContext>,
     CurrentTenant(tenant): CurrentTenant,
     standings: Standings,
     request_id: RequestId,
@@ -53,7 +56,7 @@ async fn handle(
     refuse_weak(&mut input, password.get(), None);
     let (token, password) = input.finish((token, password))?;
     let reset = ResetPassword { scope: tenant.scope(), token, password, request_id: request_id.audited() };
-    let user = ask(&state.actors.session, reset).await?;
-    FailedLogins::of(&state, &standings, &tenant, &user.email).forget().await;
+    let user = ask(accounts.actor(), reset).await?;
+    FailedLogins::of(&http.rate_limiter, &standings, &tenant, &user.email).forget().await;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -2,17 +2,19 @@
 //! its new role within a second.
 
 use chrono::{DateTime, Utc};
+use primetech_kernel::audit_log::{self, Entry, Subject};
+use primetech_kernel::database::Database;
+use primetech_kernel::fault::Fault;
+use primetech_kernel::random;
+use primetech_kernel::tenancy::TenantScope;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
 
-use super::messages::{Role, User};
-use super::password;
-use super::store::{self, NewUser};
-use crate::audit_log::{self, Entry, Subject};
-use crate::database::Database;
-use crate::fault::Fault;
-use crate::random;
-use crate::tenancy::TenantScope;
+use crate::messages::{Role, User};
+use crate::password;
+use crate::store::{self, NewUser};
 
 /// An account that the operator makes.
 #[derive(Debug)]
@@ -51,25 +53,45 @@ pub async fn create(
     scope: &TenantScope,
     new: NewAccount,
 ) -> Result<User, AccountError> {
-    let NewAccount { email, name, role, password, email_verified } = new;
-    let hashing = tokio::task::spawn_blocking(move || password::hash(password.expose_secret()));
-    let password_hash = hashing.await.map_err(|_| Fault::internal("hashing a password panicked"))??;
-    let user = User { id: random::row_id(now), email, name, role, email_verified, created_at: now };
+    let (user, password_hash) = new.made(now).await?;
+    let new_user = NewUser { user: &user, password_hash: &password_hash };
     database
         .write(scope, async |tx| {
-            if !store::insert_user(tx, &NewUser { user: &user, password_hash: &password_hash }).await? {
+            if !store::insert_user(tx.connection(), scope.tenant_id(), &new_user).await? {
                 return Ok(Err(AccountError::EmailTaken));
             }
-            if email_verified {
-                store::mark_email_verified(tx, user.id, now).await?;
-            }
             let entry = Entry::new(tx.tenant_id(), tx.actor(), "user.created", Subject("user", user.id))
-                .after(json!({"role": user.role, "emailVerified": email_verified}));
+                .after(json!({"role": user.role, "emailVerified": user.email_verified}));
             audit_log::record(tx.connection(), now, &[entry]).await?;
             Ok(Ok(()))
         })
         .await?;
     Ok(user)
+}
+
+/// Adds an account to a new development installation, on a connection of the schema's owner. The audit log says nothing
+/// of it.
+pub async fn seed(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    tenant_id: Uuid,
+    new: NewAccount,
+) -> Result<User, AccountError> {
+    let (user, password_hash) = new.made(now).await?;
+    let new_user = NewUser { user: &user, password_hash: &password_hash };
+    let inserted = store::insert_user(connection, tenant_id, &new_user).await;
+    if inserted.map_err(Fault::from)? { Ok(user) } else { Err(AccountError::EmailTaken) }
+}
+
+impl NewAccount {
+    /// The user, and the hash of its password, which is computed outside the async threads.
+    async fn made(self, now: DateTime<Utc>) -> Result<(User, String), Fault> {
+        let Self { email, name, role, password, email_verified } = self;
+        let hashing = tokio::task::spawn_blocking(move || password::hash(password.expose_secret()));
+        let password_hash = hashing.await.map_err(|_| Fault::internal("hashing a password panicked"))??;
+        let user = User { id: random::row_id(now), email, name, role, email_verified, created_at: now };
+        Ok((user, password_hash))
+    }
 }
 
 pub async fn set_role(

@@ -1,17 +1,18 @@
 //! `POST /api/auth/logout`: 204 also without a session.
 
 use actix_web::{HttpResponse, web};
-use primetech_actors::ask::ask;
-use primetech_actors::session::Logout;
+use primetech_http::context::HttpContext;
+use primetech_http::endpoint::Endpoint;
+use primetech_http::error::ApiError;
+use primetech_http::layers::cookies::SessionTokens;
+use primetech_http::layers::facts::RequestId;
+use primetech_http::layers::permission::CurrentTenant;
+use primetech_http::openapi::Doc;
+use primetech_http::rate_limits::Bucket;
+use primetech_kernel::ask::ask;
 
-use crate::app::State;
-use crate::error::ApiError;
-use crate::layers::cookies::SessionTokens;
-use crate::layers::facts::RequestId;
-use crate::layers::permission::CurrentTenant;
-use crate::openapi::Doc;
-use crate::rate_limits::Bucket;
-use crate::routes::Endpoint;
+use crate::domain::Accounts;
+use crate::messages::Logout;
 
 pub fn endpoint() -> Endpoint {
     // Nothing can be guessed by signing out, and nobody may be kept from it.
@@ -26,13 +27,14 @@ fn doc() -> Doc {
 }
 
 async fn handle(
-    state: web::Data<State>,
+    accounts: web::Data<Accounts>,
+    http: web::Data<HttpContext>,
     CurrentTenant(tenant): CurrentTenant,
     tokens: SessionTokens,
     request_id: RequestId,
 ) -> Result<HttpResponse, ApiError> {
     let logout =
         Logout { scope: tenant.scope(), tokens: tokens.into_inner(), request_id: request_id.audited() };
-    ask(&state.actors.session, logout).await?;
-    Ok(HttpResponse::NoContent().cookie(state.config.cookies.no_session()).finish())
+    ask(accounts.actor(), logout).await?;
+    Ok(HttpResponse::NoContent().cookie(http.cookies.no_session()).finish())
 }

@@ -1,16 +1,16 @@
 //! `GET /api/auth/me`
 
 use actix_web::HttpResponse;
-use primetech_actors::session::User;
+use primetech_http::endpoint::Endpoint;
+use primetech_http::error::ApiError;
+use primetech_http::layers::permission::{CurrentTenant, SignedIn};
+use primetech_http::openapi::Doc;
+use primetech_http::rate_limits::Bucket;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::error::ApiError;
-use crate::layers::permission::{CurrentTenant, SignedIn};
-use crate::openapi::Doc;
-use crate::rate_limits::Bucket;
-use crate::routes::Endpoint;
+use crate::messages::User;
 
 pub fn endpoint() -> Endpoint {
     // Front ends ask on every page.

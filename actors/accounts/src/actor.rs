@@ -1,35 +1,28 @@
 use actix::{Context, Handler, ResponseFuture};
 use chrono::{DateTime, TimeDelta, Utc};
+use primetech_kernel::audit_log::{self, Actor, Entry, RequestId, Subject};
+use primetech_kernel::clock::SharedClock;
+use primetech_kernel::database::Database;
+use primetech_kernel::database::tx::TenantTx;
+use primetech_kernel::fault::Fault;
+use primetech_kernel::outbox::MailAllowances;
+use primetech_kernel::random;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
 use uuid::Uuid;
 
-use super::messages::*;
-use super::password::{self, Hasher};
-use super::store::{self, NewSession, NewUser};
-use super::token::{MailTokenKind, SessionToken, TokenSecret};
-use crate::audit_log::{self, Actor, Entry, RequestId, Subject};
-use crate::clock::SharedClock;
-use crate::database::Database;
-use crate::database::tx::TenantTx;
-use crate::fault::Fault;
-use crate::outbox::{MailAllowances, NewMessage, OutboxSignal, Sort, WantedMail, enqueue};
-use crate::random;
+use crate::error::{LoginError, RegisterError, ResetPasswordError, TokenError};
+use crate::links::Links;
+use crate::messages::*;
+use crate::password::{self, Hasher};
+use crate::store::{self, NewSession, NewUser};
+use crate::token::{MailTokenKind, SessionToken, TokenSecret};
 
 /// A session ends after this long without use …
-pub(super) const IDLE_LIFETIME: TimeDelta = TimeDelta::days(14);
+pub(crate) const IDLE_LIFETIME: TimeDelta = TimeDelta::days(14);
 /// … which is written down at most once in this time …
-pub(super) const EXTEND_AFTER: TimeDelta = TimeDelta::days(1);
+pub(crate) const EXTEND_AFTER: TimeDelta = TimeDelta::days(1);
 /// … and after this long in any case.
 const LONGEST_LIFETIME: TimeDelta = TimeDelta::days(90);
-
-/// Mails to confirm an address.
-const VERIFY: Sort = Sort::urgent("verify");
-/// Mails to set a new password.
-const RESET: Sort = Sort::urgent("reset");
-
-const VERIFICATION_LIFETIME: TimeDelta = TimeDelta::hours(24);
-const RESET_LIFETIME: TimeDelta = TimeDelta::hours(1);
 
 #[derive(Clone)]
 pub struct SessionSettings {
@@ -46,8 +39,7 @@ pub struct SessionActor {
     clock: SharedClock,
     secret: TokenSecret,
     hasher: Hasher,
-    outbox: OutboxSignal,
-    allowances: MailAllowances,
+    links: Links,
 }
 
 impl SessionActor {
@@ -55,11 +47,11 @@ impl SessionActor {
         database: Database,
         clock: SharedClock,
         settings: &SessionSettings,
-        outbox: OutboxSignal,
         allowances: MailAllowances,
-    ) -> Result<Self, Fault> {
-        let hasher = Hasher::new(settings.hashes_at_once)?;
-        Ok(Self { database, clock, secret: settings.secret.clone(), hasher, outbox, allowances })
+    ) -> Self {
+        let secret = settings.secret.clone();
+        let hasher = Hasher::new(settings.hashes_at_once);
+        Self { database, clock, hasher, links: Links { secret: secret.clone(), allowances }, secret }
     }
 
     fn new_session(&self, user: &User, now: DateTime<Utc>) -> (SessionToken, NewSession) {
@@ -92,46 +84,22 @@ impl SessionActor {
             created_at: now,
         };
         let (token, session) = self.new_session(&user, now);
-        let token_id = random::opaque_id();
-        let kind = MailTokenKind::VerifyEmail;
-        let token_hash = self.secret.mail_hash(kind, self.secret.mail_token(kind, token_id).expose());
+        let new_user = NewUser { user: &user, password_hash: &password_hash };
+        let link = self.links.new_link(MailTokenKind::VerifyEmail);
         self.database
             .write(&scope, async |tx| {
-                if !store::insert_user(tx, &NewUser { user: &user, password_hash: &password_hash }).await? {
+                if !store::insert_user(tx.connection(), scope.tenant_id(), &new_user).await? {
                     return Ok(Err(RegisterError::EmailTaken));
                 }
                 store::insert_session(tx, &session).await?;
                 end_sessions(tx, &replaced, now, request_id.as_ref()).await?;
-                let mail = WantedMail { email: &user.email, sort: VERIFY, leaves: true };
-                if self.may_leave(tx, now, mail).await? {
-                    let expires_at = now + VERIFICATION_LIFETIME;
-                    store::replace_mail_token(
-                        tx,
-                        kind,
-                        token_id,
-                        Some(user.id),
-                        &token_hash,
-                        now,
-                        expires_at,
-                    )
-                    .await?;
-                    let message = NewMessage {
-                        tenant_id: tx.tenant_id(),
-                        topic: "mail.verify-email",
-                        sort: VERIFY,
-                        // A newer link ends the older ones: it waits for none of their mails.
-                        subject: None,
-                        payload: json!({ "userId": user.id, "tokenId": token_id }),
-                    };
-                    enqueue(tx.connection(), now, &[message]).await?;
-                }
+                self.links.welcome(tx, now, &link, &user).await?;
                 let entries = ["user.registered", "session.signed_in"]
                     .map(|action| by_user(tx.tenant_id(), user.id, action, request_id.as_ref()));
                 audit_log::record(tx.connection(), now, &entries).await?;
                 Ok(Ok(()))
             })
             .await?;
-        self.outbox.raise();
         Ok(SignedIn { user, token, expires_at: session.expires_at })
     }
 
@@ -205,92 +173,15 @@ impl SessionActor {
             .await
     }
 
-    async fn request_password_reset(self, message: RequestPasswordReset) -> Result<(), Fault> {
-        let RequestPasswordReset { scope, email, request_id } = message;
+    async fn request_link(self, message: RequestLink) -> Result<(), Fault> {
+        let RequestLink { scope, kind, email, request_id } = message;
         let now = self.clock.now();
-        let kind = MailTokenKind::ResetPassword;
-        let token_id = random::opaque_id();
-        let token_hash = self.secret.mail_hash(kind, self.secret.mail_token(kind, token_id).expose());
+        let link = self.links.new_link(kind);
         self.database
             .write(&scope, async |tx| {
-                // The same statements either way, and a message that is dropped at delivery where there is no such
-                // user, or where the address was mailed too often: the request takes as long.
-                let user_id = store::find_credentials(tx, &email).await?.map(|(user, _)| user.id);
-                let mail = WantedMail { email: &email, sort: RESET, leaves: user_id.is_some() };
-                let may_leave = self.may_leave(tx, now, mail).await?;
-                let mailed_user = user_id.filter(|_| may_leave);
-                let expires_at = now + RESET_LIFETIME;
-                // Without a mail the older links stay.
-                store::replace_mail_token(tx, kind, token_id, mailed_user, &token_hash, now, expires_at)
-                    .await?;
-                let message = NewMessage {
-                    tenant_id: tx.tenant_id(),
-                    topic: "mail.reset-password",
-                    sort: RESET,
-                    subject: None,
-                    payload: json!({ "userId": mailed_user, "tokenId": token_id }),
-                };
-                enqueue(tx.connection(), now, &[message]).await?;
-                // Whoever asked has proved nothing. Without an account there is no subject, as for a failed sign-in.
-                let account = user_id.map(|id| Subject("user", id));
-                let action = "user.password_reset_requested";
-                let entry = Entry::new(tx.tenant_id(), Actor::Anonymous, action, account)
-                    .asked_by(request_id.as_ref());
-                audit_log::record(tx.connection(), now, &[entry]).await?;
-                Ok(Ok::<_, Fault>(()))
+                self.links.request(tx, now, &link, &email, request_id.as_ref()).await.map(Ok)
             })
-            .await?;
-        self.outbox.raise();
-        Ok(())
-    }
-
-    async fn may_leave(
-        &self,
-        tx: &mut TenantTx,
-        now: DateTime<Utc>,
-        mail: WantedMail<'_>,
-    ) -> sqlx::Result<bool> {
-        let allowed = self.allowances.take(tx.connection(), now, &[mail]).await?;
-        Ok(allowed == [true])
-    }
-
-    async fn resend_verification(self, message: ResendVerification) -> Result<(), Fault> {
-        let ResendVerification { scope, email, request_id } = message;
-        let now = self.clock.now();
-        let kind = MailTokenKind::VerifyEmail;
-        let token_id = random::opaque_id();
-        let token_hash = self.secret.mail_hash(kind, self.secret.mail_token(kind, token_id).expose());
-        self.database
-            .write(&scope, async |tx| {
-                // The same statements whether there is such a user and whether the address is confirmed: see
-                // `request_password_reset`.
-                let user = store::find_credentials(tx, &email).await?.map(|(user, _)| user);
-                let user_id = user.as_ref().map(|user| user.id);
-                let unverified = user.filter(|user| !user.email_verified).map(|user| user.id);
-                let mail = WantedMail { email: &email, sort: VERIFY, leaves: unverified.is_some() };
-                let may_leave = self.may_leave(tx, now, mail).await?;
-                let mailed_user = unverified.filter(|_| may_leave);
-                let expires_at = now + VERIFICATION_LIFETIME;
-                store::replace_mail_token(tx, kind, token_id, mailed_user, &token_hash, now, expires_at)
-                    .await?;
-                let message = NewMessage {
-                    tenant_id: tx.tenant_id(),
-                    topic: "mail.verify-email",
-                    sort: VERIFY,
-                    subject: None,
-                    payload: json!({ "userId": mailed_user, "tokenId": token_id }),
-                };
-                enqueue(tx.connection(), now, &[message]).await?;
-                let account = user_id.map(|id| Subject("user", id));
-                let action = "user.verification_requested";
-                let entry = Entry::new(tx.tenant_id(), Actor::Anonymous, action, account)
-                    .asked_by(request_id.as_ref());
-                audit_log::record(tx.connection(), now, &[entry]).await?;
-                Ok(Ok::<_, Fault>(()))
-            })
-            .await?;
-        self.outbox.raise();
-        Ok(())
+            .await
     }
 
     async fn reset_password(self, message: ResetPassword) -> Result<User, ResetPasswordError> {
@@ -363,7 +254,7 @@ impl actix::Actor for SessionActor {
     type Context = Context<Self>;
 }
 
-crate::ask::carry_spans!(SessionActor);
+primetech_kernel::ask::carry_spans!(SessionActor);
 
 impl Handler<Register> for SessionActor {
     type Result = ResponseFuture<Result<SignedIn, RegisterError>>;
@@ -397,19 +288,11 @@ impl Handler<VerifyEmail> for SessionActor {
     }
 }
 
-impl Handler<RequestPasswordReset> for SessionActor {
+impl Handler<RequestLink> for SessionActor {
     type Result = ResponseFuture<Result<(), Fault>>;
 
-    fn handle(&mut self, message: RequestPasswordReset, _: &mut Self::Context) -> Self::Result {
-        Box::pin(self.clone().request_password_reset(message))
-    }
-}
-
-impl Handler<ResendVerification> for SessionActor {
-    type Result = ResponseFuture<Result<(), Fault>>;
-
-    fn handle(&mut self, message: ResendVerification, _: &mut Self::Context) -> Self::Result {
-        Box::pin(self.clone().resend_verification(message))
+    fn handle(&mut self, message: RequestLink, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.clone().request_link(message))
     }
 }
 
@@ -418,30 +301,6 @@ impl Handler<ResetPassword> for SessionActor {
 
     fn handle(&mut self, message: ResetPassword, _: &mut Self::Context) -> Self::Result {
         Box::pin(self.clone().reset_password(message))
-    }
-}
-
-impl Handler<FindSession> for SessionActor {
-    type Result = ResponseFuture<Result<Option<Session>, Fault>>;
-
-    fn handle(&mut self, message: FindSession, _: &mut Self::Context) -> Self::Result {
-        let database = self.database.clone();
-        let now = self.clock.now();
-        Box::pin(async move {
-            let FindSession { scope, token_hash } = message;
-            database.read(&scope, async |tx| store::find_session(tx, scope, &token_hash, now).await).await
-        })
-    }
-}
-
-impl Handler<FindUser> for SessionActor {
-    type Result = ResponseFuture<Result<Option<User>, Fault>>;
-
-    fn handle(&mut self, message: FindUser, _: &mut Self::Context) -> Self::Result {
-        let database = self.database.clone();
-        Box::pin(async move {
-            database.read(&message.scope, async |tx| store::find_user(tx, message.user_id).await).await
-        })
     }
 }
 

@@ -1,21 +1,23 @@
 //! `POST /api/auth/login`
 
 use actix_web::{HttpResponse, web};
-use primetech_actors::ask::ask;
-use primetech_actors::session::{Login, LoginError, Logout};
+use primetech_http::context::HttpContext;
+use primetech_http::endpoint::Endpoint;
+use primetech_http::error::ApiError;
+use primetech_http::input::{Input, rules};
+use primetech_http::layers::cookies::SessionTokens;
+use primetech_http::layers::facts::RequestId;
+use primetech_http::layers::permission::CurrentTenant;
+use primetech_http::layers::rate_limit::Standings;
+use primetech_http::openapi::Doc;
+use primetech_kernel::ask::ask;
 use utoipa::ToSchema;
 
 use super::failed_logins::FailedLogins;
 use super::{UserAnswer, signed_in};
-use crate::app::State;
-use crate::error::{ApiError, Code};
-use crate::input::{Input, rules};
-use crate::layers::cookies::SessionTokens;
-use crate::layers::facts::RequestId;
-use crate::layers::permission::CurrentTenant;
-use crate::layers::rate_limit::Standings;
-use crate::openapi::Doc;
-use crate::routes::Endpoint;
+use crate::domain::Accounts;
+use crate::error::{INVALID_CREDENTIALS, LoginError};
+use crate::messages::{Login, Logout};
 
 pub fn endpoint() -> Endpoint {
     Endpoint::post("/api/auth/login", handle).documented(doc)
@@ -29,7 +31,7 @@ fn doc() -> Doc {
         .body::<LoginBody>()
         .answers::<UserAnswer>(200, "The user, signed in.")
         .with_cookie()
-        .refuses(&[Code::INVALID_CREDENTIALS])
+        .refuses(&[INVALID_CREDENTIALS])
 }
 
 /// What is sent.
@@ -44,7 +46,8 @@ struct LoginBody {
 }
 
 async fn handle(
-    state: web::Data<State>,
+    accounts: web::Data<Accounts>,
+    http: web::Data<HttpContext>,
     CurrentTenant(tenant): CurrentTenant,
     standings: Standings,
     tokens: SessionTokens,
@@ -55,7 +58,7 @@ async fn handle(
     let email = body.required("email", rules::email);
     let password = body.required("password", rules::login_password);
     let (email, password) = input.finish((email, password))?;
-    let failures = FailedLogins::of(&state, &standings, &tenant, &email);
+    let failures = FailedLogins::of(&http.rate_limiter, &standings, &tenant, &email);
     failures.check().await?;
     let login = Login {
         scope: tenant.scope(),
@@ -64,11 +67,11 @@ async fn handle(
         replaces: tokens.into_inner(),
         request_id: request_id.audited(),
     };
-    let logged_in = match ask(&state.actors.session, login).await {
+    let logged_in = match ask(accounts.actor(), login).await {
         Ok(logged_in) => logged_in,
         Err(LoginError::InvalidCredentials) => {
             failures.count().await?;
-            return Err(Code::INVALID_CREDENTIALS.into());
+            return Err(INVALID_CREDENTIALS.into());
         }
         Err(error) => return Err(error.into()),
     };
@@ -76,8 +79,8 @@ async fn handle(
         // Guesses that were made meanwhile used up what was left. The session is known to nobody; it ends here.
         let tokens = vec![logged_in.token.expose().into()];
         let logout = Logout { scope: tenant.scope(), tokens, request_id: request_id.audited() };
-        ask(&state.actors.session, logout).await?;
+        ask(accounts.actor(), logout).await?;
         return Err(refusal);
     }
-    Ok(signed_in(&state, HttpResponse::Ok(), logged_in))
+    Ok(signed_in(&http, HttpResponse::Ok(), logged_in))
 }

@@ -3,6 +3,7 @@
 //! A password is compared in Unicode's normal form C, because keyboards and systems differ in how they write an `é`.
 //! Hashes that are older than this rule cover the text as it was typed, so that form is tried too.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::fault::Fault;
+use primetech_kernel::fault::Fault;
 
 /// Fewest and most characters of a password (contract, "Locked: auth").
 pub const LENGTH: std::ops::RangeInclusive<usize> = 10..=128;
@@ -44,12 +45,15 @@ pub fn weakness(password: &str, email: &str) -> Option<&'static str> {
 
 /// Hashes and checks passwords, a bounded number at once.
 #[derive(Clone)]
-pub(super) struct Hasher {
+pub(crate) struct Hasher {
     turns: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
-    // Checked in place of an unknown user's, so that both answers take as long.
-    nobody: Arc<str>,
 }
+
+/// The hash of a password that nobody has, with [`argon2id`]'s setting. Checked in place of an unknown user's, so that both
+/// answers take as long.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$vl20ZZJIeDcT6R0C09INDg$FoMJSFtRWPqo479QHzH8BMs9vbUaanysXEaki/e3jwY";
 
 /// OWASP's setting for argon2id: 19 MiB, two passes, one lane.
 fn argon2id() -> Argon2<'static> {
@@ -66,22 +70,18 @@ pub fn hash(password: &str) -> Result<String, Fault> {
 
 impl Hasher {
     /// At most `at_once` hashes are computed at the same time.
-    pub(super) fn new(at_once: usize) -> Result<Self, Fault> {
-        Ok(Self {
-            turns: Arc::new(Semaphore::new(at_once.max(1))),
-            waiting: Arc::default(),
-            nobody: hash("a password that nobody has")?.into(),
-        })
+    pub(crate) fn new(at_once: usize) -> Self {
+        Self { turns: Arc::new(Semaphore::new(at_once.max(1))), waiting: Arc::default() }
     }
 
-    pub(super) async fn hash(&self, password: SecretString) -> Result<String, Fault> {
+    pub(crate) async fn hash(&self, password: SecretString) -> Result<String, Fault> {
         self.in_turn(move || hash(password.expose_secret())).await
     }
 
     /// Whether `password` is the one behind `stored`; with none stored, as slow and false.
-    pub(super) async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool, Fault> {
+    pub(crate) async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool, Fault> {
         let known = stored.is_some();
-        let stored: Arc<str> = stored.map_or_else(|| Arc::clone(&self.nobody), Into::into);
+        let stored: Cow<'static, str> = stored.map_or(Cow::Borrowed(NOBODY), Cow::Owned);
         let matches = self
             .in_turn(move || {
                 let parsed = PasswordHash::new(&stored).map_err(|error| {
@@ -153,7 +153,7 @@ mod tests {
     #[tokio::test]
     async fn a_password_matches_in_whichever_form_it_is_written() -> Result<(), Fault> {
         let (composed, decomposed) = ("caf\u{e9}-vR7#kq2!", "cafe\u{301}-vR7#kq2!");
-        let hasher = Hasher::new(1)?;
+        let hasher = Hasher::new(1);
         for set in [composed, decomposed] {
             let stored = hasher.hash(set.into()).await?;
             for given in [composed, decomposed] {
@@ -169,15 +169,27 @@ mod tests {
         let decomposed = "cafe\u{301}-vR7#kq2!";
         let hash = argon2id().hash_password(decomposed.as_bytes()).map(|hash| hash.to_string());
         let stored = hash.map_err(|error| Fault::internal(error.to_string()))?;
-        let hasher = Hasher::new(1)?;
+        let hasher = Hasher::new(1);
         assert!(hasher.verify(decomposed.into(), Some(stored.clone())).await?);
         assert!(!hasher.verify("cafe-vR7#kq2!".into(), Some(stored)).await?);
         Ok(())
     }
 
+    #[test]
+    fn an_unknown_user_s_hash_takes_as_long_as_a_stored_one() -> Result<(), Fault> {
+        let setting = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
+        assert_eq!(setting(NOBODY), setting(&hash("vR7#kq2!mZp0")?));
+        let salt_and_hash = |hash: &str| hash.rsplit('$').take(2).map(str::len).collect::<Vec<_>>();
+        assert_eq!(salt_and_hash(NOBODY), salt_and_hash(&hash("vR7#kq2!mZp0")?));
+        // It is one, and whoever knows its password is nobody all the same.
+        let parsed = PasswordHash::new(NOBODY).map_err(|error| Fault::internal(error.to_string()))?;
+        assert!(argon2id().verify_password(b"a password that nobody has", &parsed).is_ok());
+        Ok(())
+    }
+
     #[tokio::test]
     async fn a_password_matches_only_its_own_hash() -> Result<(), Fault> {
-        let hasher = Hasher::new(1)?;
+        let hasher = Hasher::new(1);
         let stored = hasher.hash("vR7#kq2!mZp0".into()).await?;
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "OWASP's setting");
         assert!(hasher.verify("vR7#kq2!mZp0".into(), Some(stored.clone())).await?);
