@@ -19,40 +19,43 @@ use actix_service::ServiceFactory;
 use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, Server};
 use actix_web::{Error, web};
+use primetech_accounts::{Accounts, SessionSettings, TokenSecret};
 use primetech_actors::audit_log::Sealer;
 use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::{SharedClock, SystemClock};
 use primetech_actors::database::{Database, InvalidDatabaseUrl};
 use primetech_actors::fault::Fault;
-use primetech_actors::licence::{CertificateSigner, InvalidSigningKey};
-use primetech_actors::order::END_SESSIONS;
+use primetech_actors::order::{Checkouts, END_SESSIONS};
 use primetech_actors::outbox::{
     Courier, CourierSettings, Delivery, DeliveryError, Destination, MailAllowances,
 };
 use primetech_actors::reconciler::Reconciler;
-use primetech_actors::session::{SessionDirectory, SessionSettings, TokenSecret};
 use primetech_actors::sweeper::Sweeper;
-use primetech_actors::system::{ActorSettings, Actors};
-use primetech_actors::tenancy::TenantScope;
-use primetech_http::context::{Authenticated, Authenticator, HttpContext, HttpParts};
+use primetech_actors::system::Actors;
+use primetech_http::context::{HttpContext, HttpParts};
 use primetech_http::endpoint::Endpoint;
 use primetech_http::error::Code;
 use primetech_http::limits::Limits;
 use primetech_http::listener;
 use primetech_http::rate_limits::{InvalidRedisUrl, RateLimitSettings, RateLimiter};
 use primetech_kernel::runtime::Runtime;
+use primetech_licences::{CertificateSigner, InvalidSigningKey};
+use primetech_mail::MailClientError;
 use primetech_module::{Composition, Conflict, Shared, Worker};
+use primetech_pdf::{Printer, PrinterError};
+use primetech_s3::{Patience, Storage};
+use primetech_stripe::{PaymentProvider, ProviderConfigError, ProviderTimeouts};
 use tokio::sync::{oneshot, watch};
 
-use crate::compose::{self, Adapters, Extend};
+use crate::compose::{self, Adapters, Composed, Extend};
 use crate::config::Config;
 use crate::documents::Documents;
-use crate::integrations::mail::{Mailer, MailerError};
-use crate::integrations::pdf::{Printer, PrinterError};
-use crate::integrations::storage::{Patience, Storage};
-use crate::integrations::stripe::{PaymentProvider, ProviderConfigError, ProviderTimeouts};
+use crate::files::ReleaseFiles;
+use crate::mail::Mailer;
 use crate::metrics;
 use crate::open_sessions::OpenSessions;
+use crate::payment_pages::StripePages;
+use crate::reconciler::StripeProvider;
 
 pub use crate::routes::Readiness;
 use crate::termination::Termination;
@@ -82,24 +85,16 @@ pub struct Parts {
     pub config: Arc<Config>,
     pub http: HttpContext,
     pub actors: Actors,
+    pub accounts: Arc<Accounts>,
     pub readiness: Readiness,
     pub payments: PaymentProvider,
-    pub storage: Storage,
+    pub checkouts: Checkouts,
     pub documents: Documents,
     pub endpoints: Vec<Endpoint>,
     pub codes: Vec<Code>,
     /// Made when it is first asked for.
     pub document: OnceLock<String>,
     pub modules: Shared,
-}
-
-/// Sessions, as the layers ask for them.
-struct Sessions(SessionDirectory);
-
-impl Authenticator for Sessions {
-    fn session<'a>(&'a self, tenant: &'a TenantScope, token: &'a str) -> Authenticated<'a> {
-        Box::pin(self.0.resolve(tenant, token))
-    }
 }
 
 /// How an application is built, beyond its configuration.
@@ -145,7 +140,7 @@ pub enum ServeError {
     #[error(transparent)]
     Redis(#[from] InvalidRedisUrl),
     #[error("mails cannot be sent: {0}")]
-    Mail(#[from] MailerError),
+    Mail(#[from] MailClientError),
     #[error("the server failed: {0}")]
     Server(#[from] io::Error),
 }
@@ -189,7 +184,8 @@ impl Application {
         )?;
         let runtime = start_runtime(&config, clock, threads)?;
         let mail_allowances = mail_allowances(&config);
-        let actors = start_actors(&config, &runtime, threads, mail_allowances.clone())?;
+        let licence_signer = Arc::new(CertificateSigner::new(config.licence_signing_keys.clone())?);
+        let actors = Actors::start(&runtime, mail_allowances.clone());
         let wanted = SocketAddr::new(config.bind_address, config.port);
         let stripe = &config.stripe;
         let payments = PaymentProvider::new(
@@ -199,11 +195,25 @@ impl Application {
         )?;
         let storage = Storage::new(&config.storage, Patience::Request);
         let printer = Printer::new(config.font_directory.as_deref())?;
-        let documents = Documents::new(printer, storage.clone(), threads);
+        let documents = Documents::new(actors.documents.clone(), printer, storage.clone(), threads);
         let config = Arc::new(config);
         let mailer = Arc::new(Mailer::new(&config, &actors)?);
-        let adapters = Adapters { customer_mail: mailer.clone(), user_mail: mailer.clone(), mail_allowances };
-        let composition = compose::compose(&runtime, &adapters, &extend)?;
+        let adapters = Adapters {
+            account_mail: mailer.clone(),
+            customer_mail: mailer.clone(),
+            user_mail: mailer.clone(),
+            mail_allowances,
+            licence_signer,
+            object_store: Arc::new(ReleaseFiles(storage)),
+            documents: Arc::new(documents.clone()),
+            sessions: SessionSettings {
+                secret: TokenSecret::new(config.session_secret.clone()),
+                // Each takes 19 MiB and a core.
+                hashes_at_once: threads,
+            },
+            caches: Arc::clone(&actors.caches),
+        };
+        let Composed { composition, accounts } = compose::compose(&runtime, &adapters, &extend)?;
         let modules = composition.shared();
         let Composition { endpoints, codes, reactions, workers, .. } = composition;
         let endpoints = adjust_endpoints(endpoints);
@@ -216,17 +226,25 @@ impl Application {
             trusted_proxies: config.trusted_proxies.clone(),
             app_base_url: config.app_base_url.clone(),
             tenants: actors.tenants.clone(),
-            authenticator: Box::new(Sessions(actors.sessions.clone())),
+            authenticator: Box::new(accounts.sessions().clone()),
             rate_limiter,
         });
         let readiness = Readiness::default();
+        let checkouts = Checkouts {
+            database: actors.database.clone(),
+            clock: actors.clock.clone(),
+            counters: actors.counters.clone(),
+            orders: actors.orders.clone(),
+            pages: Arc::new(StripePages(payments.clone())),
+        };
         let state = State(Arc::new(Parts {
             config,
             http,
             actors,
+            accounts,
             readiness,
             payments,
-            storage,
+            checkouts,
             documents,
             endpoints,
             codes,
@@ -338,7 +356,11 @@ pub fn service(
 
 /// Delivers the outbox while the application runs.
 fn courier(state: &State, mailer: Arc<Mailer>) -> Courier<Deliveries> {
-    let sessions = OpenSessions { payments: state.payments.clone(), orders: state.actors.orders.clone() };
+    let sessions = OpenSessions {
+        clock: state.actors.clock.clone(),
+        payments: state.payments.clone(),
+        orders: state.actors.orders.clone(),
+    };
     Courier {
         database: state.actors.database.clone(),
         clock: state.actors.clock.clone(),
@@ -349,14 +371,14 @@ fn courier(state: &State, mailer: Arc<Mailer>) -> Courier<Deliveries> {
 }
 
 /// Asks the provider about payments that nothing was heard of, while the application runs.
-fn reconciler(state: &State) -> Reconciler<PaymentProvider> {
+fn reconciler(state: &State) -> Reconciler<StripeProvider> {
     let Parts { config, actors, payments, .. } = &**state;
     Reconciler::new(
         actors.database.clone(),
         actors.clock.clone(),
         actors.webhooks.clone(),
         actors.orders.clone(),
-        payments.clone(),
+        StripeProvider(payments.clone()),
         config.reconciler,
     )
 }
@@ -364,21 +386,6 @@ fn reconciler(state: &State) -> Reconciler<PaymentProvider> {
 fn start_runtime(config: &Config, clock: SharedClock, threads: usize) -> Result<Runtime, ServeError> {
     let database = Database::connect_lazy(&config.database_url, DATABASE_CONNECTIONS)?;
     Ok(Runtime::start(database, clock, threads, BatchLimits::default()))
-}
-
-fn start_actors(
-    config: &Config,
-    runtime: &Runtime,
-    threads: usize,
-    mail_allowances: MailAllowances,
-) -> Result<Actors, ServeError> {
-    let signer = Arc::new(CertificateSigner::new(config.licence_signing_keys.clone())?);
-    let session = SessionSettings {
-        secret: TokenSecret::new(config.session_secret.clone()),
-        // Each takes 19 MiB and a core.
-        hashes_at_once: threads,
-    };
-    Actors::start(runtime, ActorSettings { session, mail_allowances, signer }).map_err(ServeError::Actors)
 }
 
 /// Bounds on the mails that strangers cause. Switched off with the rate limits.

@@ -7,9 +7,11 @@ pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod documents;
-pub mod integrations;
+mod files;
+mod mail;
 pub mod metrics;
 mod open_sessions;
+mod payment_pages;
 mod program;
 mod reconciler;
 pub mod routes;

@@ -4,15 +4,18 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
 use primetech_actors::reconciler::{AskError, Provider, ProviderEvent, SessionState, Standing};
-use uuid::Uuid;
-
-use crate::integrations::stripe::{
+use primetech_stripe::{
     CheckoutSessionDetails, CheckoutStatus, ListedEvent, PaymentProvider, PaymentStatus, ProviderError,
 };
+use uuid::Uuid;
 
-impl Provider for PaymentProvider {
+/// Stripe, as the reconciler asks it.
+#[derive(Clone)]
+pub struct StripeProvider(pub PaymentProvider);
+
+impl Provider for StripeProvider {
     async fn session(&self, session_id: &str) -> Result<SessionState, AskError> {
-        self.get_checkout_session(session_id).await.map(state).map_err(refusal)
+        self.0.get_checkout_session(session_id).await.map(state).map_err(refusal)
     }
 
     async fn find_sessions(
@@ -20,7 +23,7 @@ impl Provider for PaymentProvider {
         order_id: Uuid,
         made: RangeInclusive<DateTime<Utc>>,
     ) -> Result<Vec<SessionState>, AskError> {
-        let found = self.find_checkout_sessions(order_id, made).await.map_err(refusal)?;
+        let found = self.0.find_checkout_sessions(order_id, made).await.map_err(refusal)?;
         Ok(found.into_iter().map(state).collect())
     }
 
@@ -29,7 +32,7 @@ impl Provider for PaymentProvider {
         kinds: &'static [&'static str],
         made: RangeInclusive<DateTime<Utc>>,
     ) -> Result<Option<Vec<ProviderEvent>>, AskError> {
-        let listed = self.list_events(kinds, made).await;
+        let listed = self.0.list_events(kinds, made).await;
         // Whatever is refused here concerns the key or the question, and no object.
         let listed = listed.map_err(|error| AskError::Unavailable(error.to_string()))?;
         Ok(listed.map(|events| events.into_iter().filter_map(|event| provider_event(kinds, event)).collect()))

@@ -7,11 +7,8 @@ pub mod audit;
 pub mod catalogue;
 pub mod counter;
 pub mod document;
-pub mod licence;
 pub mod order;
 pub mod reconciler;
-pub mod release;
-pub mod session;
 pub mod system;
 pub mod webhook;
 

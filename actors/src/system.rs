@@ -2,30 +2,17 @@
 
 use std::sync::Arc;
 
-use actix::Addr;
-
 use crate::clock::SharedClock;
 use crate::counter::CounterActor;
 use crate::database::Database;
 use crate::document::DocumentActor;
-use crate::fault::Fault;
 use crate::invalidation::{self, CacheEpoch};
-use crate::licence::{CertificateSigner, LicenceActor};
 use crate::order::OrderActor;
 use crate::outbox::{MailAllowances, OutboxSignal};
-use crate::release::ReleaseActor;
 use crate::runtime::Runtime;
-use crate::session::{SessionActor, SessionDirectory, SessionSettings};
 use crate::shard::Shards;
 use crate::tenancy::TenantDirectory;
 use crate::webhook::WebhookActor;
-
-/// What the actors need to know.
-pub struct ActorSettings {
-    pub session: SessionSettings,
-    pub mail_allowances: MailAllowances,
-    pub signer: Arc<CertificateSigner>,
-}
 
 /// The addresses of a process's actors, and the directories that its requests begin with. Cheap to clone.
 #[derive(Clone)]
@@ -33,17 +20,13 @@ pub struct Actors {
     pub database: Database,
     pub clock: SharedClock,
     pub tenants: TenantDirectory,
-    pub sessions: SessionDirectory,
-    pub session: Addr<SessionActor>,
     pub counters: Shards<CounterActor>,
     pub orders: Shards<OrderActor>,
-    pub licences: Shards<LicenceActor>,
     pub webhooks: Shards<WebhookActor>,
     pub documents: Shards<DocumentActor>,
-    pub releases: Shards<ReleaseActor>,
-    pub signer: Arc<CertificateSigner>,
     pub outbox: OutboxSignal,
-    epoch: Arc<CacheEpoch>,
+    /// Announces to this process what its caches may no longer hold.
+    pub caches: Arc<CacheEpoch>,
     background: Arc<Background>,
 }
 
@@ -62,22 +45,11 @@ impl Drop for Background {
 
 impl Actors {
     /// Starts all actors. Needs a running actix System; does not need the database to be there yet.
-    pub fn start(runtime: &Runtime, settings: ActorSettings) -> Result<Self, Fault> {
-        let ActorSettings { session, mail_allowances, signer } = settings;
+    pub fn start(runtime: &Runtime, mail_allowances: MailAllowances) -> Self {
         let (database, clock, limits) = (runtime.database.clone(), runtime.clock.clone(), runtime.limits);
-        let epoch = Arc::new(CacheEpoch::default());
+        let caches = Arc::new(CacheEpoch::default());
         let outbox = database.outbox().clone();
-        let tenants = TenantDirectory::new(database.clone(), Arc::clone(&epoch));
-
-        let session_actor =
-            SessionActor::new(database.clone(), clock.clone(), &session, outbox.clone(), mail_allowances)?;
-        let session_address = runtime.single(session_actor);
-        let sessions = SessionDirectory::new(
-            session_address.clone(),
-            session.secret.clone(),
-            clock.clone(),
-            Arc::clone(&epoch),
-        );
+        let tenants = TenantDirectory::new(database.clone(), Arc::clone(&caches));
 
         let counters = runtime.shards({
             let (database, clock) = (database.clone(), clock.clone());
@@ -87,57 +59,33 @@ impl Actors {
             let (database, clock) = (database.clone(), clock.clone());
             move || OrderActor::new(database.clone(), clock.clone(), limits)
         });
-        let licences = runtime.shards({
-            let (database, clock, signer) = (database.clone(), clock.clone(), Arc::clone(&signer));
-            move || LicenceActor::new(database.clone(), clock.clone(), Arc::clone(&signer), limits)
-        });
         let webhooks = runtime.shards({
             let (database, clock, outbox) = (database.clone(), clock.clone(), outbox.clone());
-            move || WebhookActor::new(database.clone(), clock.clone(), outbox.clone(), limits)
+            let allowances = mail_allowances.clone();
+            move || {
+                WebhookActor::new(database.clone(), clock.clone(), outbox.clone(), allowances.clone(), limits)
+            }
         });
         let documents = runtime.shards({
             let (database, clock) = (database.clone(), clock.clone());
             move || DocumentActor::new(database.clone(), clock.clone())
         });
-        let releases = runtime.shards({
-            let (database, clock) = (database.clone(), clock.clone());
-            move || ReleaseActor::new(database.clone(), clock.clone())
-        });
-        let listener = invalidation::listen(database.clone(), Arc::clone(&epoch));
+        let listener = invalidation::listen(database.clone(), Arc::clone(&caches));
         let background = Arc::new(Background { listener, _runtime: runtime.clone() });
-        Ok(Self {
-            database,
-            clock,
-            tenants,
-            sessions,
-            session: session_address,
-            counters,
-            orders,
-            licences,
-            webhooks,
-            documents,
-            releases,
-            signer,
-            outbox,
-            epoch,
-            background,
-        })
+        Self { database, clock, tenants, counters, orders, webhooks, documents, outbox, caches, background }
     }
 
     /// Whether cached tenants and sessions may be used at the moment.
     pub fn caches_are_trusted(&self) -> bool {
-        self.epoch.is_heard()
+        self.caches.is_heard()
     }
 
     /// Whether all actors take messages.
     pub fn are_running(&self) -> bool {
-        self.session.connected()
-            && self.counters.are_running()
+        self.counters.are_running()
             && self.orders.are_running()
-            && self.licences.are_running()
             && self.webhooks.are_running()
             && self.documents.are_running()
-            && self.releases.are_running()
             && !self.background.listener.is_finished()
     }
 }

@@ -3,7 +3,7 @@
 
 use chrono::DateTime;
 use libfuzzer_sys::fuzz_target;
-use primetech::integrations::stripe::signature::verify;
+use primetech_stripe::signature::verify;
 use secrecy::SecretString;
 
 fuzz_target!(|input: (&str, &[u8])| {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use primetech_actors::identifiers::{LicenceKey, MalformedIdentifier};
-use primetech_actors::licence::operator::{self, Expiry, LicenceRecord, OperatorError};
+use primetech_licences::operator::{self, Expiry, LicenceRecord, OperatorError};
 use serde::Serialize;
 
 use super::failure::{Checks, Failure};

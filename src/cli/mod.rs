@@ -101,7 +101,7 @@ pub fn run(program: Program) -> ExitCode {
         #[cfg(feature = "dev")]
         Command::Dev(arguments) => dev::run(&arguments, &program, composed),
         Command::Migrate => migrate::run(migrations),
-        Command::Tenant(arguments) => tenant::run(arguments),
+        Command::Tenant(arguments) => tenant::run(arguments, &composed.description),
         Command::User(arguments) => user::run(arguments),
         Command::Product(arguments) => product::run(arguments),
         Command::Release(arguments) => release::run(arguments),

@@ -7,13 +7,14 @@ use clap::Args;
 use primetech_actors::identifiers::OrderNumber;
 use primetech_actors::reconciler::Outcome;
 use primetech_actors::reconciler::by_hand::{self, Choice, Reconciled, Report};
+use primetech_stripe::{PaymentProvider, ProviderTimeouts};
 
 use super::failure::{Checks, Failure};
 use super::output::{Reply, Table};
 use super::workplace::{Workplace, execute};
 use crate::config;
-use crate::integrations::stripe::{PaymentProvider, ProviderTimeouts};
 use crate::program::Program;
+use crate::reconciler::StripeProvider;
 
 #[derive(Args)]
 #[command(
@@ -69,7 +70,9 @@ async fn reconcile(arguments: &Arguments, program: &Program) -> Result<Reply, Fa
             });
         }
     }
-    let mut report = by_hand::run(&workplace.database, &workplace.clock, provider, settings, &choice).await?;
+    let mut report =
+        by_hand::run(&workplace.database, &workplace.clock, StripeProvider(provider), settings, &choice)
+            .await?;
     if report.asked.is_empty() {
         report.asked.extend(settled);
     }

@@ -8,10 +8,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use primetech_actors::random;
-use primetech_actors::release::{
-    NewRelease, PublishError, ReleaseName, ReleaseView, list_all, prepare, publish,
-};
 use primetech_actors::stored_file::{StoredFile, object_key};
+use primetech_downloads::{NewRelease, PublishError, ReleaseName, ReleaseView, list_all, prepare, publish};
+use primetech_s3::{Patience, Storage, StorageError, UploadError, Uploaded};
 use tokio::fs::File;
 use tokio::io::AsyncRead;
 use uuid::Uuid;
@@ -21,7 +20,6 @@ use super::output::{Record, Reply, Table, say, time};
 use super::workplace::{Workplace, execute};
 use crate::config::storage;
 use crate::input::rules;
-use crate::integrations::storage::{Patience, Storage, StorageError, UploadError, Uploaded};
 
 const MEDIA_TYPE: &str = "application/octet-stream";
 

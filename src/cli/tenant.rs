@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use primetech_actors::tenancy::registry::{self, NewTenant, RegistryError, TenantChanges, TenantRecord};
+use primetech_kernel::tenancy::registry::{self, NewTenant, RegistryError, TenantChanges, TenantRecord};
+use primetech_module::Description;
 use serde::Serialize;
 
 use super::failure::{Checks, Failure};
@@ -61,6 +62,15 @@ enum TenantCommand {
     #[command(after_help = "Example:\n  primetech tenant allow-origin acme https://www.acme.com\n\n\
                       A checkout with a successUrl or cancelUrl on another site is refused.")]
     AllowOrigin(OriginArguments),
+    /// Switch a module off for a tenant: its endpoints answer 404, its data stays
+    #[command(
+        after_help = "Example:\n  primetech tenant switch-off acme bookings\n\n`primetech modules` lists the modules. Every \
+                      serving process applies this within a second."
+    )]
+    SwitchOff(ModuleArguments),
+    /// Switch a module on again
+    #[command(after_help = "Example:\n  primetech tenant switch-on acme bookings")]
+    SwitchOn(ModuleArguments),
     /// Remove an allowed return site
     #[command(after_help = "Example:\n  primetech tenant disallow-origin acme https://www.acme.com")]
     DisallowOrigin(OriginArguments),
@@ -72,6 +82,14 @@ struct OriginArguments {
     slug: String,
     /// The site: scheme, host, and the port unless it is the default
     origin: String,
+}
+
+#[derive(Args)]
+struct ModuleArguments {
+    /// The tenant's short name
+    slug: String,
+    /// The module's name
+    module: String,
 }
 
 #[derive(Args)]
@@ -133,7 +151,7 @@ struct Changed<'a> {
     changed: bool,
 }
 
-pub(super) fn run(arguments: Arguments) -> ExitCode {
+pub(super) fn run(arguments: Arguments, description: &Description) -> ExitCode {
     execute(arguments.json, async {
         match arguments.command {
             TenantCommand::Create(new) => create(&new).await,
@@ -144,6 +162,8 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
             TenantCommand::AddDomain(DomainArguments { slug, host }) => add_domain(&slug, &host).await,
             TenantCommand::AllowOrigin(arguments) => set_origin(&arguments, true).await,
             TenantCommand::DisallowOrigin(arguments) => set_origin(&arguments, false).await,
+            TenantCommand::SwitchOff(arguments) => switch_module(&arguments, description, false).await,
+            TenantCommand::SwitchOn(arguments) => switch_module(&arguments, description, true).await,
         }
     })
 }
@@ -285,6 +305,29 @@ async fn set_origin(arguments: &OriginArguments, allowed: bool) -> Result<Reply,
     Ok(Reply::new(&Changed { tenant: &tenant, changed }, text(&tenant))?.note(note))
 }
 
+async fn switch_module(
+    arguments: &ModuleArguments,
+    description: &Description,
+    on: bool,
+) -> Result<Reply, Failure> {
+    let mut checks = Checks::new();
+    let switchable =
+        || description.modules.iter().filter(|module| module.switchable).map(|module| module.name);
+    let module = checks.value("<MODULE>", &arguments.module, |text| {
+        switchable()
+            .find(|name| *name == text)
+            .ok_or_else(|| format!("must be one of {}", switchable().collect::<Vec<_>>().join(", ")))
+    });
+    let module = checks.finish(module)?;
+    let mut workplace = Workplace::open_to_write_tenants().await?;
+    let now = workplace.now();
+    let slug = &arguments.slug;
+    let (tenant, changed) = registry::switch_module(&mut workplace.owner, now, slug, module, on).await?;
+    let (state, when) = (if on { "on" } else { "off" }, if changed { "now" } else { "already" });
+    let note = format!("{module} is {when} switched {state} for {slug}");
+    Ok(Reply::new(&Changed { tenant: &tenant, changed }, text(&tenant))?.note(note))
+}
+
 fn text(tenant: &TenantRecord) -> String {
     Record::new()
         .with("slug", &tenant.slug)
@@ -292,6 +335,7 @@ fn text(tenant: &TenantRecord) -> String {
         .with("active", yes_or_no(tenant.active))
         .with("hosts", tenant.domains.join(", "))
         .with("return origins", tenant.return_origins.join(", "))
+        .with("switched off", tenant.switched_off_modules.join(", "))
         .with("address", tenant.address.join(", "))
         .with("tax id", tenant.tax_id.clone().unwrap_or_default())
         .with("site", tenant.site_url.clone().unwrap_or_default())

@@ -5,9 +5,9 @@ use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
+use primetech_accounts::operator::{self, AccountError, NewAccount};
+use primetech_accounts::{Role, User, password};
 use primetech_actors::random;
-use primetech_actors::session::operator::{self, AccountError, NewAccount};
-use primetech_actors::session::{Role, User, password};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
-use primetech_actors::webhook::Dealt;
+use primetech_actors::webhook::Handled;
 use primetech_actors::webhook::overview::{self, EventFilter, EventRecord};
 use serde::Serialize;
 
@@ -148,15 +148,15 @@ async fn retry(arguments: RetryArguments, program: &Program) -> Result<Reply, Fa
         None => overview::failed(&workplace.database, MOST_RETRIED).await?,
     };
     let mut retried = Vec::with_capacity(ids.len());
-    for (provider_event_id, dealt) in overview::retry(&workplace.database, &workplace.clock, ids).await {
-        let Some(dealt) = dealt? else {
+    for (provider_event_id, handled) in overview::retry(&workplace.database, &workplace.clock, ids).await {
+        let Some(handled) = handled? else {
             let id = super::output::plain(&provider_event_id);
             return Err(Failure::Refused(format!("there is no event {id}: see `primetech webhook list`")));
         };
         let id = Some(provider_event_id.clone());
         let filter = EventFilter { provider_event_id: id, ..EventFilter::default() };
         let event = overview::list(&workplace.database, &filter, 1).await?.pop();
-        retried.push(Retried { provider_event_id, outcome: outcome(dealt), event });
+        retried.push(Retried { provider_event_id, outcome: outcome(handled), event });
     }
     let mut table = Table::new(&["EVENT", "OUTCOME", "STATUS", "REMARK"]);
     for one in &retried {
@@ -169,12 +169,12 @@ async fn retry(arguments: RetryArguments, program: &Program) -> Result<Reply, Fa
     Ok(if failed > 0 { reply.note(format!("{failed} of {} failed again", retried.len())) } else { reply })
 }
 
-fn outcome(dealt: Dealt) -> &'static str {
-    match dealt {
-        Dealt::Processed => "PROCESSED",
-        Dealt::Ignored => "IGNORED",
-        Dealt::Waiting => "WAITING",
-        Dealt::Failed => "FAILED",
-        Dealt::Duplicate => "UNCHANGED",
+fn outcome(handled: Handled) -> &'static str {
+    match handled {
+        Handled::Processed => "PROCESSED",
+        Handled::Ignored => "IGNORED",
+        Handled::Waiting => "WAITING",
+        Handled::Failed => "FAILED",
+        Handled::Duplicate => "UNCHANGED",
     }
 }

@@ -59,10 +59,11 @@ impl Workplace {
         let (database, clock) = (workplace.database.clone(), Arc::clone(&workplace.clock));
         let runtime = Runtime::start(database, clock, 1, BatchLimits::default());
         let composed = compose::compose(&runtime, &Adapters::absent(), &extend).map_err(Failure::refused)?;
-        for migrations in composed.shared().migrations() {
+        let composition = composed.composition;
+        for migrations in composition.shared().migrations() {
             schema::check_module(migrations, workplace.owner.schema_version(migrations.history()).await?)?;
         }
-        if workplace.database.heard_by(composed.reactions).is_err() {
+        if workplace.database.heard_by(composition.reactions).is_err() {
             return Err(Failure::refused("the database has listeners already"));
         }
         workplace._runtime = Some(runtime);

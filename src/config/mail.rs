@@ -1,17 +1,7 @@
 use std::path::PathBuf;
 
-use lettre::message::Mailbox;
-use secrecy::SecretString;
+use primetech_mail::{MailTransport, Mailbox};
 use url::Url;
-
-/// How mails leave.
-#[derive(Debug, Clone)]
-pub enum MailTransport {
-    /// `smtp://` or `smtps://`, with credentials perhaps.
-    Smtp(SecretString),
-    /// A folder of `.eml` files.
-    Directory(PathBuf),
-}
 
 pub(super) fn mailbox(text: &str) -> Result<Mailbox, &'static str> {
     text.parse().map_err(|_| "must be a mailbox, as in Shop <shop@example.com>")

@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use actix_web::cookie::SameSite;
 use chrono::TimeDelta;
-use lettre::message::Mailbox;
 use primetech_actors::reconciler::ReconcilerSettings;
+use primetech_mail::MailSettings;
+use primetech_s3::StorageSettings;
 use secrecy::{SecretSlice, SecretString};
 use url::Url;
 
@@ -25,7 +26,6 @@ pub use primetech_kernel::settings::{ConfigFault, ConfigFaults, Reader, Variable
 
 use crate::layers::address::TrustedProxies;
 use crate::layers::cookies::CookieSettings;
-pub use mail::MailTransport;
 pub use parts::Parts;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +49,8 @@ pub struct Config {
     pub app_base_url: Url,
     pub stripe: StripeConfig,
     pub reconciler: ReconcilerSettings,
-    pub storage: StorageConfig,
-    pub mail: MailConfig,
+    pub storage: StorageSettings,
+    pub mail: MailSettings,
     /// Further fonts for documents, asked where the built-in ones lack a character.
     pub font_directory: Option<PathBuf>,
     /// Where rate limits are counted for all processes together.
@@ -70,24 +70,6 @@ pub struct StripeConfig {
     pub webhook_secrets: Vec<SecretString>,
     /// A stand-in, never in production.
     pub api_base: Option<Url>,
-}
-
-#[derive(Debug, Clone)]
-pub struct StorageConfig {
-    pub region: String,
-    pub access_key_id: SecretString,
-    pub secret_access_key: SecretString,
-    pub bucket: String,
-    /// Another store than Amazon's.
-    pub endpoint: Option<Url>,
-    /// Where customers reach the store, if not where this service does: URLs for them are signed for it.
-    pub public_endpoint: Option<Url>,
-}
-
-#[derive(Debug, Clone)]
-pub struct MailConfig {
-    pub from: Mailbox,
-    pub transport: MailTransport,
 }
 
 #[derive(Debug, Clone)]
@@ -179,14 +161,14 @@ impl Config {
         })
     }
 
-    fn read_storage(read: &mut Reader) -> Option<StorageConfig> {
+    fn read_storage(read: &mut Reader) -> Option<StorageSettings> {
         let region = read.required("AWS_REGION", checks::region);
         let access_key_id = read.required("AWS_ACCESS_KEY_ID", checks::token);
         let secret_access_key = read.required("AWS_SECRET_ACCESS_KEY", checks::token);
         let bucket = read.required("S3_BUCKET_PRIVATE", checks::bucket);
         let endpoint = read.optional("S3_ENDPOINT", checks::bare_url);
         let public_endpoint = read.optional("S3_PUBLIC_ENDPOINT", checks::bare_url);
-        Some(StorageConfig {
+        Some(StorageSettings {
             region: region?,
             access_key_id: access_key_id?,
             secret_access_key: secret_access_key?,
@@ -196,7 +178,7 @@ impl Config {
         })
     }
 
-    fn read_mail(read: &mut Reader) -> Option<MailConfig> {
+    fn read_mail(read: &mut Reader) -> Option<MailSettings> {
         let from = read.required("MAIL_FROM", mail::mailbox);
         let smtp = read.optional("SMTP_URL", mail::smtp_url);
         let directory = read.optional("MAIL_DIR", mail::directory);
@@ -209,7 +191,7 @@ impl Config {
                 return None;
             }
         };
-        Some(MailConfig { from: from?, transport })
+        Some(MailSettings { from: from?, transport })
     }
 
     fn read_rate_limits(read: &mut Reader) -> Option<Option<RateLimits>> {
@@ -258,7 +240,7 @@ pub fn payment_provider() -> Result<(StripeConfig, ReconcilerSettings), ConfigFa
 }
 
 /// For the commands that move files.
-pub fn storage() -> Result<StorageConfig, ConfigFaults> {
+pub fn storage() -> Result<StorageSettings, ConfigFaults> {
     let mut read = Reader::new(Variables::load()?);
     let storage = Config::read_storage(&mut read);
     read.finish(storage)

@@ -1,9 +1,8 @@
+use primetech_mail::MailSettings;
+use primetech_s3::StorageSettings;
 use secrecy::{SecretSlice, SecretString};
 
-use super::{
-    Config, ConfigFault, ConfigFaults, Environment, MailConfig, Reader, StorageConfig, StripeConfig,
-    Variables, checks,
-};
+use super::{Config, ConfigFault, ConfigFaults, Environment, Reader, StripeConfig, Variables, checks};
 use crate::program::Program;
 
 /// What is right of a configuration that may not be: for `doctor`, which looks at each part by itself.
@@ -12,8 +11,8 @@ pub struct Parts {
     pub environment: Environment,
     pub database_url: Option<SecretString>,
     pub stripe: Option<StripeConfig>,
-    pub storage: Option<StorageConfig>,
-    pub mail: Option<MailConfig>,
+    pub storage: Option<StorageSettings>,
+    pub mail: Option<MailSettings>,
     /// Not set is right as well.
     pub redis_url: Option<SecretString>,
     pub licence_signing_keys: Option<Vec<SecretSlice<u8>>>,

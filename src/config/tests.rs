@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use primetech_mail::MailTransport;
 use secrecy::ExposeSecret;
 
 use super::*;

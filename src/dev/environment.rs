@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use primetech_actors::clock::{Clock, SystemClock};
 use primetech_module::{Migrations, Seed};
+use primetech_s3::{Patience, Storage};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
@@ -17,7 +18,6 @@ use super::store::{ObjectStore, StoreOptions};
 use super::stripe::{StandInConfig, StripeStandIn};
 use super::{Progress, seed};
 use crate::config::{Config, Variables};
-use crate::integrations::storage::{Patience, Storage};
 use crate::schema;
 
 const DATABASE: &str = "primetech";

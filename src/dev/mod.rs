@@ -25,7 +25,7 @@ pub enum DevError {
     #[error(transparent)]
     Store(#[from] store::StoreError),
     #[error(transparent)]
-    Storage(#[from] crate::integrations::storage::StorageError),
+    Storage(#[from] primetech_s3::StorageError),
     #[error(transparent)]
     Schema(#[from] crate::schema::MigrateError),
     #[error(transparent)]
@@ -34,6 +34,12 @@ pub enum DevError {
     Serve(#[from] crate::app::ServeError),
     #[error(transparent)]
     Fault(#[from] primetech_actors::fault::Fault),
+    #[error(transparent)]
+    DatabaseUrl(#[from] primetech_actors::database::InvalidDatabaseUrl),
+    #[error(transparent)]
+    Publish(#[from] primetech_downloads::PublishError),
+    #[error(transparent)]
+    Account(#[from] primetech_accounts::operator::AccountError),
     #[error("the database refused: {0}")]
     Database(#[from] sqlx::Error),
     #[error(transparent)]

@@ -1,18 +1,22 @@
 //! The two shops that a development installation begins with.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use primetech_actors::identifiers::LicenceKey;
+use chrono::{DateTime, Utc};
+use primetech_accounts::Role;
+use primetech_accounts::operator::{self, NewAccount};
+use primetech_actors::clock::{Clock, SystemClock};
+use primetech_actors::database::Database;
 use primetech_actors::random;
-use primetech_actors::session::password;
-use primetech_actors::stored_file::object_key;
+use primetech_actors::stored_file::{StoredFile, object_key};
+use primetech_actors::tenancy::registry;
+use primetech_downloads::{self as downloads, NewRelease, PublishError, ReleaseName};
 use primetech_module::Seed;
+use primetech_s3::Storage;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::DevError;
-use crate::integrations::storage::Storage;
 
 struct Shop {
     slug: &'static str,
@@ -20,7 +24,6 @@ struct Shop {
     address: &'static [&'static str],
     hosts: &'static [&'static str],
     products: &'static [Product],
-    has_expired_licence: bool,
 }
 
 struct Product {
@@ -46,7 +49,6 @@ const SHOPS: &[Shop] = &[
             product("editor-pro-eur", "LICENCE", "Editor Pro", 4500, "EUR", None),
             product("editor-pro-jpy", "LICENCE", "Editor Pro", 7000, "JPY", None),
         ],
-        has_expired_licence: true,
     },
     Shop {
         slug: "acme",
@@ -58,7 +60,6 @@ const SHOPS: &[Shop] = &[
             product("acme-presets", "DOWNLOAD", "Acme presets", 900, "USD", Some("3.0.0")),
             product("acme-consulting", "SERVICE", "Consulting hour", 12_000, "USD", None),
         ],
-        has_expired_licence: false,
     },
 ];
 
@@ -80,8 +81,8 @@ fn login(shop: &Shop, who: &str) -> (String, String) {
     (format!("{who}@{}.example", shop.slug), format!("{}-{who}-development", shop.slug))
 }
 
-/// Seeds a new installation, all or nothing; one that was seeded before is left as it is. Modules see to that themselves:
-/// their seeds are called each time.
+/// Seeds the shops of a new installation, all or nothing; those of one that was seeded before are left as they are.
+/// Releases are published if they are not there. Modules see to that themselves: their seeds are called each time.
 pub(super) async fn seed(
     database_url: &str,
     storage: &Storage,
@@ -94,10 +95,14 @@ pub(super) async fn seed(
         sqlx::query_as("SELECT EXISTS (SELECT 1 FROM tenants)").fetch_one(&mut *transaction).await?;
     if !seeded {
         for shop in SHOPS {
-            seed_shop(&mut transaction, storage, shop, now).await?;
+            seed_shop(&mut transaction, shop, now).await?;
         }
     }
     transaction.commit().await?;
+    let database = Database::connect_lazy(&database_url.into(), 1)?;
+    for shop in SHOPS {
+        publish_releases(&database, storage, shop).await?;
+    }
     for seed in modules {
         let mut transaction = connection.begin().await?;
         seed(&mut transaction, now).await?;
@@ -106,12 +111,7 @@ pub(super) async fn seed(
     Ok(connection.close().await?)
 }
 
-async fn seed_shop(
-    connection: &mut PgConnection,
-    storage: &Storage,
-    shop: &Shop,
-    now: DateTime<Utc>,
-) -> Result<(), DevError> {
+async fn seed_shop(connection: &mut PgConnection, shop: &Shop, now: DateTime<Utc>) -> Result<(), DevError> {
     let tenant_id = random::row_id(now);
     sqlx::query(
         "INSERT INTO tenants (id, slug, name, address, return_origins, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
@@ -133,16 +133,10 @@ async fn seed_shop(
             .execute(&mut *connection)
             .await?;
     }
-    seed_user(connection, tenant_id, shop, "admin", "ADMIN", now).await?;
-    let customer = seed_user(connection, tenant_id, shop, "customer", "CUSTOMER", now).await?;
+    seed_user(connection, tenant_id, shop, "admin", Role::Admin, now).await?;
+    seed_user(connection, tenant_id, shop, "customer", Role::Customer, now).await?;
     for product in shop.products {
-        let product_id = seed_product(connection, tenant_id, product, now).await?;
-        if let Some(version) = product.released {
-            seed_release(connection, storage, tenant_id, product_id, product, version, now).await?;
-        }
-        if shop.has_expired_licence && product.sku == shop.products[0].sku {
-            seed_expired_licence(connection, tenant_id, product_id, customer, now).await?;
-        }
+        seed_product(connection, tenant_id, product, now).await?;
     }
     Ok(())
 }
@@ -152,25 +146,14 @@ async fn seed_user(
     tenant_id: Uuid,
     shop: &Shop,
     who: &str,
-    role: &str,
+    role: Role,
     now: DateTime<Utc>,
-) -> Result<Uuid, DevError> {
+) -> Result<(), DevError> {
     let (email, password) = login(shop, who);
-    let id = random::row_id(now);
-    sqlx::query(
-        "INSERT INTO users (tenant_id, id, email, name, role, password_hash, email_verified_at, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
-    )
-    .bind(tenant_id)
-    .bind(id)
-    .bind(email)
-    .bind(format!("{} {who}", shop.name))
-    .bind(role)
-    .bind(password::hash(&password)?)
-    .bind(now)
-    .execute(connection)
-    .await?;
-    Ok(id)
+    let name = Some(format!("{} {who}", shop.name));
+    let new = NewAccount { email, name, role, password: password.into(), email_verified: true };
+    operator::seed(connection, now, tenant_id, new).await?;
+    Ok(())
 }
 
 async fn seed_product(
@@ -178,14 +161,13 @@ async fn seed_product(
     tenant_id: Uuid,
     product: &Product,
     now: DateTime<Utc>,
-) -> Result<Uuid, DevError> {
-    let id = random::row_id(now);
+) -> Result<(), DevError> {
     sqlx::query(
         "INSERT INTO products (tenant_id, id, sku, kind, name, unit_amount, currency, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
     )
     .bind(tenant_id)
-    .bind(id)
+    .bind(random::row_id(now))
     .bind(product.sku)
     .bind(product.kind)
     .bind(product.name)
@@ -194,65 +176,45 @@ async fn seed_product(
     .bind(now)
     .execute(connection)
     .await?;
-    Ok(id)
-}
-
-async fn seed_release(
-    connection: &mut PgConnection,
-    storage: &Storage,
-    tenant_id: Uuid,
-    product_id: Uuid,
-    product: &Product,
-    version: &str,
-    now: DateTime<Utc>,
-) -> Result<(), DevError> {
-    let id = random::row_id(now);
-    let content = format!("{} {version}: a file to try downloads with.\n", product.name).into_bytes();
-    let object_key = object_key::of_release(tenant_id, id);
-    let (size, sha256) = (content.len() as i64, Sha256::digest(&content));
-    storage.put(&object_key, "application/octet-stream", content).await?;
-    sqlx::query(
-        "INSERT INTO releases (tenant_id, id, product_id, version, channel, platform, file_name, size_bytes, sha256,
-                               notes, bucket, object_key, created_at, published_at)
-         VALUES ($1, $2, $3, $4, 'stable', 'any', $5, $6, $7, $8, $9, $10, $11, $11)",
-    )
-    .bind(tenant_id)
-    .bind(id)
-    .bind(product_id)
-    .bind(version)
-    .bind(format!("{}-{version}.txt", product.sku))
-    .bind(size)
-    .bind(sha256.as_slice())
-    .bind(format!("The first files of {version}."))
-    .bind(storage.bucket())
-    .bind(object_key)
-    .bind(now)
-    .execute(connection)
-    .await?;
     Ok(())
 }
 
-async fn seed_expired_licence(
-    connection: &mut PgConnection,
-    tenant_id: Uuid,
-    product_id: Uuid,
-    user_id: Uuid,
-    now: DateTime<Utc>,
-) -> Result<(), DevError> {
-    let made = now - TimeDelta::days(395);
-    sqlx::query(
-        "INSERT INTO licences (tenant_id, id, key, status, product_id, user_id, expires_at, created_at)
-         VALUES ($1, $2, $3, 'ACTIVE', $4, $5, $6, $7)",
-    )
-    .bind(tenant_id)
-    .bind(random::row_id(made))
-    .bind(LicenceKey::generate().as_str())
-    .bind(product_id)
-    .bind(user_id)
-    .bind(now - TimeDelta::days(30))
-    .bind(made)
-    .execute(connection)
-    .await?;
+/// Stores and publishes a file of each released version that is not there, as the operator's command does.
+async fn publish_releases(database: &Database, storage: &Storage, shop: &Shop) -> Result<(), DevError> {
+    let Some(tenant) = registry::find(database, shop.slug).await? else { return Ok(()) };
+    for (product, version) in shop.products.iter().filter_map(|product| Some((product, product.released?))) {
+        let name = ReleaseName {
+            sku: product.sku.to_owned(),
+            version: version.to_owned(),
+            channel: "stable".to_owned(),
+            platform: "any".to_owned(),
+        };
+        let target = match downloads::prepare(database, tenant.scope(), &name).await {
+            Ok(target) => target,
+            Err(PublishError::Fault(fault)) => return Err(fault.into()),
+            // It is there already, or the product is a person's own by now.
+            Err(_) => continue,
+        };
+        let id = random::row_id(SystemClock.now());
+        let content = format!("{} {version}: a file to try downloads with.\n", product.name).into_bytes();
+        let file = StoredFile {
+            bucket: storage.bucket().to_owned(),
+            object_key: object_key::of_release(tenant.id, id),
+            size_bytes: content.len() as i64,
+            sha256: Sha256::digest(&content).into(),
+        };
+        storage.put(&file.object_key, "application/octet-stream", content).await?;
+        let release = NewRelease {
+            id,
+            version: name.version,
+            channel: name.channel,
+            platform: name.platform,
+            file_name: format!("{}-{version}.txt", product.sku),
+            notes: Some(format!("The first files of {version}.")),
+            file,
+        };
+        downloads::publish(database, &SystemClock, &target, &release).await?;
+    }
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use primetech_actors::database::Database;
-use primetech_actors::{licence, queue_figures, reconciler, sweeper};
+use primetech_actors::{queue_figures, reconciler, sweeper};
 
 use crate::rate_limits::Bucket;
 
@@ -138,7 +138,7 @@ fn begin_at_zero() {
     for bucket in Bucket::ALL {
         counter!("rate_limited_total", "bucket" => bucket.name()).increment(0);
     }
-    for reason in licence::REFUSALS {
+    for reason in primetech_licences::REFUSALS {
         counter!("activation_refusals_total", "reason" => reason).increment(0);
     }
     for outcome in reconciler::Outcome::ALL {

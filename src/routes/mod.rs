@@ -4,19 +4,14 @@
 //! gives the resources (grouped by path, so a known path with another method gets 405 with `Allow`), the access
 //! rules, the OpenAPI document and the tests that cover every endpoint.
 
-pub mod account;
-pub mod auth;
 pub mod checkout;
 pub mod currencies;
 pub mod docs;
 pub mod health;
 pub mod invoices;
-pub mod licences;
 pub mod orders;
 mod pdf;
 pub mod receipts;
-pub mod releases;
-pub mod storage;
 pub mod webhooks;
 
 pub use health::readiness::Readiness;
@@ -31,14 +26,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         docs::openapi::endpoint(),
         docs::page::endpoint(),
         docs::asset::endpoint(),
-        auth::register::endpoint(),
-        auth::login::endpoint(),
-        auth::logout::endpoint(),
-        auth::me::endpoint(),
-        auth::verify_email::endpoint(),
-        auth::request_password_reset::endpoint(),
-        auth::reset_password::endpoint(),
-        auth::resend_verification::endpoint(),
         currencies::list::endpoint(),
         checkout::start::endpoint(),
         orders::list::endpoint(),
@@ -48,15 +35,5 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         receipts::get::endpoint(),
         receipts::pdf::endpoint(),
         webhooks::stripe::endpoint(),
-        licences::list::endpoint(),
-        licences::get::endpoint(),
-        licences::validate::endpoint(),
-        licences::activate::endpoint(),
-        licences::deactivate::endpoint(),
-        licences::keys::endpoint(),
-        storage::sign::endpoint(),
-        releases::list::endpoint(),
-        account::list_downloads::endpoint(),
-        account::sign_download::endpoint(),
     ]
 }

@@ -2,16 +2,18 @@
 
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
+use primetech_actors::caller::Session;
 use primetech_actors::document::DocumentSubject;
 use primetech_actors::order::Viewer;
-use primetech_actors::session::Session;
+
+use primetech_downloads::USUAL_LIFETIME;
+use primetech_s3::Terms;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::State;
 use crate::documents::file_name;
 use crate::error::{ApiError, Code};
-use crate::integrations::storage::{Terms, USUAL_TTL};
 use crate::openapi::Doc;
 
 #[derive(Serialize, ToSchema)]
@@ -39,8 +41,8 @@ pub(super) async fn answer(
     session: &Session,
     subject: DocumentSubject,
 ) -> Result<HttpResponse, ApiError> {
-    let terms = Terms { now: state.actors.clock.now(), ttl: USUAL_TTL };
+    let terms = Terms { now: state.actors.clock.now(), ttl: USUAL_LIFETIME };
     let file_name = file_name(&subject);
-    let signed = state.documents.deliver(&state.actors, Viewer::from(session), subject, terms).await?;
+    let signed = state.documents.deliver(Viewer::from(session), subject, terms).await?;
     Ok(HttpResponse::Ok().json(SignedPdf { url: signed.url, expires_at: signed.expires_at, file_name }))
 }

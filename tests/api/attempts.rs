@@ -244,3 +244,69 @@ async fn the_reconciler_knows_every_session_of_an_order() {
     until("it is paid", async || shop.text(&status).await == "PAID").await;
     assert_eq!(shop.count("SELECT count(*) FROM receipts").await, 2);
 }
+
+/// The order of `started`, its invoice and its payment: their statuses.
+async fn statuses(shop: &Shop, started: &Value) -> String {
+    let id = started["order"]["id"].as_str().unwrap();
+    shop.text(&format!(
+        "SELECT o.status || '|' || i.status || '|' || p.status FROM orders o
+         JOIN invoices i ON i.order_id = o.id JOIN payments p ON p.order_id = o.id WHERE o.id = '{id}'"
+    ))
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_ended_while_its_answer_was_lost_waits_for_its_payment_again() {
+    let shop = Shop::open().await;
+    let buyer = shop.register(DEMO).await;
+    for outcome in ["expired", "async_failed"] {
+        let first = start(&shop, &buyer, outcome, &cart()).await.expect(201).json();
+        let numbers =
+            |started: &Value| (started["order"]["number"].clone(), started["invoice"]["number"].clone());
+        // As a process leaves it that dies between the provider's answer and its own.
+        forget_answers(&shop).await;
+        shop.execute(
+            "DELETE FROM payment_refs; UPDATE payments SET provider_session_id = NULL, checkout_url = NULL,
+                                              checkout_expires_at = NULL WHERE status = 'PENDING'",
+        )
+        .await;
+        let session = first["checkout"]["sessionId"].as_str().unwrap();
+        shop.stand_in(&format!("sessions/{session}/pay"), &json!({ "outcome": outcome })).await;
+        until("it has ended", async || statuses(&shop, &first).await != "PENDING|OPEN|PENDING").await;
+
+        let again = start(&shop, &buyer, outcome, &cart()).await.expect(201).json();
+        assert_eq!(numbers(&again), numbers(&first), "the same order and invoice");
+        assert_eq!(
+            (&again["order"]["status"], &again["invoice"]["status"]),
+            (&json!("PENDING"), &json!("OPEN"))
+        );
+        assert_ne!(again["checkout"]["sessionId"], first["checkout"]["sessionId"], "a page that can be paid");
+        assert_eq!(statuses(&shop, &first).await, "PENDING|OPEN|PENDING");
+        let reopened = "SELECT count(*) FROM audit_log WHERE action = 'order.status_changed'
+                        AND after->>'status' = 'PENDING'";
+        assert!(shop.count(reopened).await > 0);
+        shop.deliver(0, &shop.paid_event(&again, &format!("pi_{outcome}"))).await.expect(200);
+        assert_eq!(statuses(&shop, &first).await, "PAID|PAID|PAID");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_late_end_of_an_earlier_session_does_not_end_an_attempt_without_a_session() {
+    let shop = Shop::open().await;
+    let buyer = shop.register(DEMO).await;
+    let first = start(&shop, &buyer, "key", &cart()).await.expect(201).json();
+    forget_answers(&shop).await;
+    shop.execute("UPDATE payments SET checkout_expires_at = now() - interval '1 minute'").await;
+    shop.stand_in("mode", &json!({"api": "unavailable"})).await;
+    start(&shop, &buyer, "key", &cart()).await.expect(502);
+    shop.stand_in("mode", &json!({"api": "ok"})).await;
+    let session = first["checkout"]["sessionId"].as_str().unwrap();
+    shop.stand_in(&format!("sessions/{session}/pay"), &json!({"outcome": "expired"})).await;
+    let heard = "SELECT count(*) FROM webhook_events WHERE type = 'checkout.session.expired' AND status = 'PROCESSED'";
+    until("its end is heard", async || shop.count(heard).await == 1).await;
+    assert_eq!(statuses(&shop, &first).await, "PENDING|OPEN|PENDING");
+    let again = start(&shop, &buyer, "key", &cart()).await.expect(201).json();
+    assert_eq!(again["order"]["status"], "PENDING");
+    shop.deliver(0, &shop.paid_event(&again, "pi_again")).await.expect(200);
+    assert_eq!(statuses(&shop, &first).await, "PAID|PAID|PAID");
+}

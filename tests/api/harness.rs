@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use primetech::app::{Application, Options};
-use primetech::config::{Config, StorageConfig, Variables};
+use primetech::config::{Config, Variables};
 use primetech::dev::store::{ObjectStore, StoreOptions};
 use primetech::dev::stripe::{StandInConfig, StripeStandIn};
-use primetech::integrations::storage::{Patience, Storage};
 use primetech::schema;
 use primetech_actors::clock::{Clock, SharedClock, SystemClock};
 use primetech_actors::database::Database;
 use primetech_actors::random;
-use primetech_actors::release::{self, NewRelease, ReleaseName, ReleaseView};
 use primetech_actors::stored_file::{StoredFile, object_key};
 use primetech_actors::tenancy::registry;
+use primetech_downloads::{self as downloads, NewRelease, ReleaseName, ReleaseView};
+use primetech_s3::{Patience, Storage, StorageSettings};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -299,7 +299,7 @@ impl Shop {
 
     /// The store, as an operator's commands have it.
     pub fn storage(&self) -> Storage {
-        let config = StorageConfig {
+        let settings = StorageSettings {
             region: "eu-central-1".to_owned(),
             access_key_id: STORE_KEY.into(),
             secret_access_key: STORE_SECRET.into(),
@@ -307,7 +307,7 @@ impl Shop {
             endpoint: Some(self.store_endpoint.parse().unwrap()),
             public_endpoint: None,
         };
-        Storage::new(&config, Patience::Transfer)
+        Storage::new(&settings, Patience::Transfer)
     }
 
     /// Carries a file to the store and publishes it.
@@ -320,7 +320,7 @@ impl Shop {
             channel: "stable".to_owned(),
             platform: "any".to_owned(),
         };
-        let target = release::prepare(&database, scope, &name).await.unwrap();
+        let target = downloads::prepare(&database, scope, &name).await.unwrap();
         let id = random::row_id(SystemClock.now());
         let key = object_key::of_release(target.tenant_id(), id);
         let (storage, never) = (self.storage(), std::future::pending());
@@ -340,7 +340,7 @@ impl Shop {
                 sha256: uploaded.sha256,
             },
         };
-        release::publish(&database, &SystemClock, &target, &release).await.unwrap()
+        downloads::publish(&database, &SystemClock, &target, &release).await.unwrap()
     }
 
     /// Sends a signed URL's request to the store itself.

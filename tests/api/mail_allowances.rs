@@ -201,3 +201,25 @@ async fn bookings_are_counted_with_the_calls_that_send_mail() {
     let track = "/api/bookings/track?bkgRef=BKG-00000000&email=jane@example.com";
     shop.send(0, Method::GET, DEMO, track, &[], None).await.expect(404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn free_orders_of_an_address_that_nobody_confirmed_are_mailed_three_times_an_hour() {
+    let shop = Shop::open_as(1, LIMITS).await;
+    shop.execute("UPDATE products SET unit_amount = 0 WHERE sku = 'editor'").await;
+    let buyer = shop.register(DEMO).await;
+    let receipts =
+        async |email: &str| mails_to(&shop, email).await.iter().filter(|mail| mail.contains("RCP-")).count();
+    let order = async |number: u32| {
+        let started = shop.check_out(&buyer, json!([{"sku": "editor", "quantity": 1}])).await;
+        shop.deliver(0, &shop.paid_event(&started, &format!("pi_{number}"))).await.expect(200);
+    };
+    for number in 0..5 {
+        order(number).await;
+    }
+    assert_eq!(shop.count("SELECT count(*) FROM receipts").await, 5, "each is paid all the same");
+    assert_eq!(receipts(&buyer.email).await, 3);
+    // Who has shown that the address is theirs is told of each.
+    shop.execute("UPDATE users SET email_verified_at = now()").await;
+    order(5).await;
+    assert_eq!(receipts(&buyer.email).await, 4);
+}

@@ -190,7 +190,7 @@ async fn what_was_revoked_by_hand_or_refunded_is_not_given_back() {
             primetech_actors::tenancy::registry::find(&database, "demo").await.unwrap().unwrap().scope();
         let key = primetech_actors::identifiers::LicenceKey::parse(&key).unwrap();
         let now = SystemClock.now();
-        primetech_actors::licence::operator::revoke(&database, now, &scope, &key).await.unwrap().1
+        primetech_licences::operator::revoke(&database, now, &scope, &key).await.unwrap().1
     };
     let (buyer, by_hand_after) = bought(&shop).await;
     hear(&shop, &[&lost(&by_hand_after)]).await;

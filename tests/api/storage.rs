@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use primetech::integrations::storage::Terms;
 use primetech_actors::clock::{Clock, SystemClock};
+use primetech_s3::Terms;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;

@@ -243,6 +243,16 @@ async fn a_serving_process_follows_each_change_of_a_tenant() {
     installation.run("tenant activate acme").expect(0);
     until("the tenant is on", async || me("acme.test").await.is_refused(401, "AUTH_REQUIRED")).await;
 
+    let bookings = async |host: &str| serving.get(host, "/api/bookings", "").await;
+    let off = installation.json("tenant switch-off acme bookings");
+    assert_eq!(off["switchedOffModules"], serde_json::json!(["bookings"]));
+    until("the module is off", async || bookings("acme.test").await.is_refused(404, "NOT_FOUND")).await;
+    assert!(bookings("other.test").await.is_refused(401, "AUTH_REQUIRED"), "the other one has it");
+    assert_eq!(installation.json("tenant switch-off acme bookings")["changed"], false);
+    installation.run("tenant switch-off acme platform").refused(2, &["<MODULE> must be one of", "bookings"]);
+    installation.run("tenant switch-on acme bookings").expect(0);
+    until("the module is on", async || bookings("acme.test").await.is_refused(401, "AUTH_REQUIRED")).await;
+
     let unknown = me("new.test").await;
     assert_eq!(unknown.status, 404, "{unknown:?}");
     installation.run("tenant add-domain acme new.test").expect(0);

@@ -7,12 +7,13 @@ use std::sync::OnceLock;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use actix::Addr;
 use primetech::app::{Application, Options};
 use primetech::config::{Config, Variables};
 use primetech::limits::Limits;
 use primetech::schema;
+use primetech_accounts::{Register, Role, SessionActor, SignedIn};
 use primetech_actors::clock::{ManualClock, SharedClock, SystemClock};
-use primetech_actors::session::{Register, Role, SignedIn};
 use primetech_actors::system::Actors;
 use primetech_actors::tenancy::{Resolution, Tenant};
 use secrecy::SecretString;
@@ -43,6 +44,7 @@ const SEED: &str = "
 pub struct Running {
     pub address: SocketAddr,
     pub actors: Actors,
+    pub session: Addr<SessionActor>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -94,7 +96,7 @@ impl Running {
             request_id: None,
         };
         let signed_in: SignedIn =
-            runtime().block_on(primetech_actors::ask::ask(&self.actors.session, message)).unwrap();
+            runtime().block_on(primetech_actors::ask::ask(&self.session, message)).unwrap();
         if role == Role::Admin {
             let change = format!("UPDATE users SET role = 'ADMIN' WHERE email = '{email}'");
             runtime().block_on(execute(&migrated_database(), &change));
@@ -159,15 +161,17 @@ fn start_as(database_url: &str, limits: Limits, clock: SharedClock, changes: &[(
                 ..Options::default()
             };
             let application = Application::build(config, options).unwrap();
-            tell.send((application.address(), application.state().actors.clone())).unwrap();
+            let state = application.state();
+            let session = state.accounts.actor().clone();
+            tell.send((application.address(), state.actors.clone(), session)).unwrap();
             let until = async move {
                 let _ = stopped.await;
             };
             application.run_until(until).await.unwrap();
         });
     });
-    let (address, actors) = told.recv().unwrap();
-    Running { address, actors, stop: Some(stop), thread: Some(thread) }
+    let (address, actors, session) = told.recv().unwrap();
+    Running { address, actors, session, stop: Some(stop), thread: Some(thread) }
 }
 
 /// Everything that a process needs, on a free port.

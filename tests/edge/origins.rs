@@ -1,4 +1,4 @@
-use primetech_actors::session::Role;
+use primetech_actors::caller::Role;
 
 use crate::harness::{Running, start};
 

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use primetech_accounts::{MailTokenKind, TokenSecret};
 use primetech_actors::random::opaque_id;
-use primetech_actors::session::{MailTokenKind, TokenSecret};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use primetech::compose::endpoints;
 use primetech::routes::{Access, Endpoint, Expects};
-use primetech_actors::session::Role;
+use primetech_actors::caller::Role;
 
 use crate::harness::{Running, start};
 

@@ -8,4 +8,3 @@ mod events;
 mod identifiers;
 mod money;
 mod rules;
-mod signatures;

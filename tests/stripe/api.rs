@@ -130,7 +130,7 @@ async fn one_currency_and_at_most_a_hundred_lines() {
     assert_eq!(world.post(CREATE, &form(&second), None).await.status, 400);
     let hundred = world.order_in("EUR", &[(100, 1); 100]);
     world.provider().create_checkout_session(&hundred).await.unwrap();
-    let more = primetech::integrations::stripe::NewCheckoutSession {
+    let more = primetech_stripe::NewCheckoutSession {
         idempotency_key: "more".to_owned(),
         ..world.order_in("EUR", &[(100, 1); 101])
     };

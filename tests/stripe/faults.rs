@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use primetech::integrations::stripe::{ProviderError, UnavailableReason};
+use primetech_stripe::{ProviderError, UnavailableReason};
 use serde_json::json;
 
 use crate::world::{SECRET_KEY, World, provider_at, quick};
@@ -69,10 +69,8 @@ async fn a_failure_at_work_comes_again_under_its_key_and_not_under_another() {
         assert_eq!(reason(error), UnavailableReason::Status(500));
     }
     assert_eq!(session_count(&world).await, 0);
-    let another = primetech::integrations::stripe::NewCheckoutSession {
-        idempotency_key: "checkout-2".to_owned(),
-        ..world.order()
-    };
+    let another =
+        primetech_stripe::NewCheckoutSession { idempotency_key: "checkout-2".to_owned(), ..world.order() };
     provider.create_checkout_session(&another).await.unwrap();
     assert_eq!(session_count(&world).await, 1);
 }
@@ -81,7 +79,7 @@ async fn a_failure_at_work_comes_again_under_its_key_and_not_under_another() {
 async fn the_whole_wait_is_bounded() {
     let world = World::start().await;
     world.tell("mode", json!({ "api": "hang" })).await;
-    let timeouts = primetech::integrations::stripe::ProviderTimeouts {
+    let timeouts = primetech_stripe::ProviderTimeouts {
         attempt: Duration::from_millis(400),
         overall: Duration::from_millis(600),
         ..quick()
@@ -107,8 +105,7 @@ async fn a_lost_answer_makes_no_second_session() {
 async fn work_goes_on_when_its_client_went_away() {
     let world = World::start().await;
     world.tell("mode", json!({ "latencyMs": 600 })).await;
-    let impatient =
-        primetech::integrations::stripe::ProviderTimeouts { overall: Duration::from_millis(250), ..quick() };
+    let impatient = primetech_stripe::ProviderTimeouts { overall: Duration::from_millis(250), ..quick() };
     let provider = provider_at(world.stand_in.base_url(), SECRET_KEY, impatient);
     let error = provider.create_checkout_session(&world.order()).await.unwrap_err();
     assert_eq!(reason(error), UnavailableReason::Timeout);

@@ -1,7 +1,7 @@
 //! The stand-in charges what the table of currencies says that Stripe charges, and nothing else.
 
-use primetech::integrations::stripe::{NewCheckoutSession, ProviderError};
 use primetech_actors::money::{self, Currency};
+use primetech_stripe::{NewCheckoutSession, ProviderError};
 use serde_json::json;
 
 use crate::world::World;

@@ -28,7 +28,7 @@ async fn it_shows_what_is_bought_and_for_how_much() {
         assert!(html.contains(shown), "{shown}");
     }
     assert!(!html.contains("<& söhne>"), "what the client named is text, not HTML");
-    let yen = primetech::integrations::stripe::NewCheckoutSession {
+    let yen = primetech_stripe::NewCheckoutSession {
         idempotency_key: "yen".to_owned(),
         ..world.order_in("JPY", &[(12_000, 1)])
     };

@@ -104,10 +104,8 @@ async fn a_declined_card_leaves_the_session_open() {
 async fn an_open_session_expires_by_itself_and_a_paid_one_does_not() {
     let world = World::start().await;
     let open = world.session().await;
-    let another = primetech::integrations::stripe::NewCheckoutSession {
-        idempotency_key: "another".to_owned(),
-        ..world.order()
-    };
+    let another =
+        primetech_stripe::NewCheckoutSession { idempotency_key: "another".to_owned(), ..world.order() };
     let paid = world.provider().create_checkout_session(&another).await.unwrap().id;
     world.pay(&paid, "paid").await;
     world.clock.advance(TimeDelta::hours(2));

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use chrono::TimeDelta;
-use primetech::integrations::stripe::{
+use primetech_stripe::{
     CheckoutStatus, PaymentProvider, PaymentStatus, ProviderConfigError, ProviderError, ProviderTimeouts,
     UnavailableReason,
 };
@@ -58,7 +58,7 @@ async fn the_same_key_makes_one_session() {
     world.pay(&first.id, "paid").await;
     assert_eq!(provider.create_checkout_session(&world.order()).await.unwrap(), first);
 
-    let other = primetech::integrations::stripe::NewCheckoutSession {
+    let other = primetech_stripe::NewCheckoutSession {
         expires_at: world.order().expires_at + TimeDelta::minutes(1),
         ..world.order()
     };
@@ -97,10 +97,8 @@ async fn an_expired_session_stays_expired_and_a_paid_one_cannot_expire() {
         id
     );
 
-    let order = primetech::integrations::stripe::NewCheckoutSession {
-        idempotency_key: "checkout-2".to_owned(),
-        ..world.order()
-    };
+    let order =
+        primetech_stripe::NewCheckoutSession { idempotency_key: "checkout-2".to_owned(), ..world.order() };
     let paid = world.provider().create_checkout_session(&order).await.unwrap().id;
     world.pay(&paid, "paid").await;
     let refused = world.provider().expire_checkout_session(&paid).await.unwrap_err();
@@ -141,8 +139,7 @@ async fn what_stripe_finds_wrong_is_told_apart_by_parameter_and_code() {
         (status, code.as_deref(), param.as_deref()),
         (400, Some("amount_too_small"), Some("line_items"))
     );
-    let long_key =
-        primetech::integrations::stripe::NewCheckoutSession { idempotency_key: "k".repeat(256), ..order };
+    let long_key = primetech_stripe::NewCheckoutSession { idempotency_key: "k".repeat(256), ..order };
     let refused = world.provider().create_checkout_session(&long_key).await.unwrap_err();
     assert!(matches!(refused, ProviderError::Refused { request_id: None, .. }), "{refused:?}");
 }

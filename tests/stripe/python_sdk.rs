@@ -42,7 +42,7 @@ async fn the_official_python_library_works() {
     let stand_in = StripeStandIn::start(config).await.unwrap();
     let world = World { stand_in, receiver, http: http(), clock, directory };
     let expires_at = Utc::now() + TimeDelta::hours(1);
-    let order = primetech::integrations::stripe::NewCheckoutSession { expires_at, ..world.order() };
+    let order = primetech_stripe::NewCheckoutSession { expires_at, ..world.order() };
     let id = world.provider().create_checkout_session(&order).await.unwrap().id;
     world.pay(&id, "paid").await;
     let event = world.receiver.wait_for_kind("checkout.session.completed").await;

@@ -10,7 +10,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
-use primetech::integrations::stripe::signature;
+use primetech_stripe::signature;
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::watch;

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use primetech::dev::stripe::StripeStandIn;
-use primetech::integrations::stripe::{PaymentStatus, ProviderTimeouts};
+use primetech_stripe::{PaymentStatus, ProviderTimeouts};
 use serde_json::json;
 use tempfile::TempDir;
 

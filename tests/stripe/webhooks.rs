@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use primetech::integrations::stripe::signature::{self, SignatureError};
+use primetech_stripe::signature::{self, SignatureError};
 use secrecy::SecretString;
 use serde_json::json;
 use stripe_webhook::{EventObject, Webhook};
@@ -42,10 +42,7 @@ async fn async_stripe_reads_every_event() {
     world.tell(&dispute, json!({ "action": "create" })).await;
     world.tell(&dispute, json!({ "action": "won" })).await;
     world.tell(&format!("payment_intents/{intent}/refund"), json!({})).await;
-    let debit = primetech::integrations::stripe::NewCheckoutSession {
-        idempotency_key: "debit".to_owned(),
-        ..world.order()
-    };
+    let debit = primetech_stripe::NewCheckoutSession { idempotency_key: "debit".to_owned(), ..world.order() };
     let debit = world.provider().create_checkout_session(&debit).await.unwrap().id;
     world.pay(&debit, "declined").await;
     world.pay(&debit, "async_failed").await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use primetech::dev::stripe::{StandInConfig, StripeStandIn};
-use primetech::integrations::stripe::{CheckoutLine, NewCheckoutSession, PaymentProvider, ProviderTimeouts};
+use primetech_stripe::{CheckoutLine, NewCheckoutSession, PaymentProvider, ProviderTimeouts};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;

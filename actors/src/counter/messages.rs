@@ -1,11 +1,11 @@
 use actix::Message;
 use uuid::Uuid;
 
+use crate::caller::Session;
 use crate::fault::Fault;
 use crate::idempotency::{HeldClaim, IdempotencyClaim, Refused};
 use crate::money::AmountFault;
 use crate::order::{Attempt, InvoiceView, OrderView, ReturnPages};
-use crate::session::Session;
 use crate::tenancy::TenantScope;
 
 /// Who an order is for, taken from the session that asks for it.

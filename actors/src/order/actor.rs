@@ -91,48 +91,6 @@ impl Handler<ListAttempts> for OrderActor {
     }
 }
 
-impl Handler<SettleClaim> for OrderActor {
-    type Result = ResponseFuture<Result<(), Fault>>;
-
-    fn handle(&mut self, message: SettleClaim, _: &mut Self::Context) -> Self::Result {
-        let database = self.database.clone();
-        let now = self.clock.now();
-        Box::pin(async move {
-            let SettleClaim { scope, claim, answer } = message;
-            database
-                .write(&scope, async |tx| {
-                    match &answer {
-                        Some(answer) => {
-                            let tenant_id = tx.tenant_id();
-                            idempotency::save_answer(tx.connection(), tenant_id, &claim, answer).await?;
-                        }
-                        None => idempotency::release(tx, &claim, now).await?,
-                    }
-                    Ok(Ok(()))
-                })
-                .await
-        })
-    }
-}
-
-impl Handler<AbandonClaim> for OrderActor {
-    type Result = ResponseFuture<Result<(), Fault>>;
-
-    fn handle(&mut self, message: AbandonClaim, _: &mut Self::Context) -> Self::Result {
-        let database = self.database.clone();
-        let now = self.clock.now();
-        Box::pin(async move {
-            let AbandonClaim { scope, claim, at } = message;
-            database
-                .write(&scope, async |tx| {
-                    idempotency::release_unknown(tx, &claim, at, now).await?;
-                    Ok(Ok(()))
-                })
-                .await
-        })
-    }
-}
-
 impl Handler<GetOrder> for OrderActor {
     type Result = ResponseFuture<Result<Option<OrderView>, Fault>>;
 

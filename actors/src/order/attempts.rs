@@ -13,6 +13,7 @@ use super::views::CheckoutView;
 use crate::database::tx::TenantTx;
 use crate::outbox::{NewMessage, Sort, enqueue};
 use crate::random;
+use crate::webhook::OrderStatusChanged;
 
 /// The message by which the sessions of a paid order are ended that can still be paid. Its payload is `{orderId}`.
 pub const END_SESSIONS: &str = "payment.end-sessions";
@@ -75,7 +76,8 @@ pub(super) async fn present(
     Ok(PresentRow::attempt(query.fetch_one(connection).await?))
 }
 
-/// Begins the attempt after `after`, unless that was done meanwhile, or the order is paid.
+/// Begins the attempt after `after`, unless that was done meanwhile, or the order is paid. An order that ended with an
+/// earlier attempt waits for its payment again.
 pub(super) async fn begin(
     tx: &mut TenantTx,
     order_id: Uuid,
@@ -83,10 +85,20 @@ pub(super) async fn begin(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Attempt> {
     let tenant_id = tx.tenant_id();
+    // Orders are locked before their payments, as provider events lock them.
+    let status: String =
+        sqlx::query_scalar("SELECT status FROM orders WHERE tenant_id = $1 AND id = $2 FOR UPDATE")
+            .bind(tenant_id)
+            .bind(order_id)
+            .fetch_one(tx.connection())
+            .await?;
     let query = sqlx::query_as(select_present!("FOR UPDATE")).bind(tenant_id).bind(order_id);
     let present: PresentRow = query.fetch_one(tx.connection()).await?;
     if present.attempt != after || !present.is_pending {
         return Ok(present.attempt());
+    }
+    if status != "PENDING" {
+        reopen(tx, order_id, status, now).await?;
     }
     sqlx::query(
         "INSERT INTO payment_attempts (tenant_id, id, payment_id, attempt, started_at, session_id)
@@ -112,6 +124,25 @@ pub(super) async fn begin(
     .execute(tx.connection())
     .await?;
     self::present(tx.connection(), tenant_id, order_id).await
+}
+
+/// An order that expired or failed waits for its payment again, under its own number and its invoice's.
+async fn reopen(tx: &mut TenantTx, order_id: Uuid, from: String, now: DateTime<Utc>) -> sqlx::Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query(
+        "WITH ordered AS (
+             UPDATE orders SET status = 'PENDING' WHERE tenant_id = $1 AND id = $2
+         ), invoiced AS (
+             UPDATE invoices SET status = 'OPEN' WHERE tenant_id = $1 AND order_id = $2
+         )
+         UPDATE payments SET status = 'PENDING', next_reconcile_at = NULL WHERE tenant_id = $1 AND order_id = $2",
+    )
+    .bind(tenant_id)
+    .bind(order_id)
+    .execute(tx.connection())
+    .await?;
+    tx.emit(now, OrderStatusChanged { tenant_id, order_id, from, to: "PENDING".to_owned() });
+    Ok(())
 }
 
 /// All attempts at an order's payment, the present one last.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::views::*;
 pub use crate::caller::Viewer;
 use crate::fault::Fault;
-use crate::idempotency::{HeldClaim, IdempotencyClaim, SavedAnswer};
+use crate::idempotency::{HeldClaim, SavedAnswer};
 use crate::identifiers::{InvoiceNumber, OrderNumber, ReceiptNumber};
 use crate::page::{Page, PageRequest};
 use crate::tenancy::TenantScope;
@@ -100,25 +100,4 @@ pub struct AttachCheckout {
     pub attempt: Option<i32>,
     pub checkout: CheckoutView,
     pub answer: Option<(HeldClaim, SavedAnswer)>,
-}
-
-/// Frees the key of a checkout that does not know whether its order was written: whoever asks again need not wait until
-/// this request counts as dead, and is told.
-#[derive(Message, Debug, Clone)]
-#[rtype(result = "Result<(), Fault>")]
-pub struct AbandonClaim {
-    pub scope: TenantScope,
-    pub claim: IdempotencyClaim,
-    /// When that was known: later claims on the key are others'.
-    pub at: DateTime<Utc>,
-}
-
-/// Ends a checkout that did not get as far as a Checkout Session: keeps its answer, or frees the key for another try.
-#[derive(Message, Debug, Clone)]
-#[rtype(result = "Result<(), Fault>")]
-pub struct SettleClaim {
-    pub scope: TenantScope,
-    pub claim: HeldClaim,
-    /// None: nothing is kept, and the same request may be made again at once.
-    pub answer: Option<SavedAnswer>,
 }

@@ -5,11 +5,17 @@
 
 mod actor;
 pub(crate) mod attempts;
+mod checkout;
+mod error;
 mod messages;
+mod provider;
 pub(crate) mod store;
 mod views;
 
 pub use actor::OrderActor;
 pub use attempts::END_SESSIONS;
+pub use checkout::{Checkouts, KeyedCheckout, StartCheckout, StartedCheckout};
+pub use error::{CheckoutError, RETURN_FORBIDDEN};
 pub use messages::*;
+pub use provider::{NewPage, PageFailure, PageLine, PaymentPages};
 pub use views::*;

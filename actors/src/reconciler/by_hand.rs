@@ -15,10 +15,10 @@ use crate::database::Database;
 use crate::fault::Fault;
 use crate::identifiers::OrderNumber;
 use crate::order::OrderActor;
-use crate::outbox::OutboxSignal;
+use crate::outbox::{MailAllowances, OutboxSignal};
 use crate::shard::Shards;
 use crate::tenancy::TenantScope;
-use crate::webhook::{Dealt, WebhookActor, overview};
+use crate::webhook::{Handled, WebhookActor, overview};
 
 /// Which payments are asked about; none is no condition.
 #[derive(Debug, Clone, Default)]
@@ -85,7 +85,11 @@ fn reconciler<P: Provider>(
     let (arbiters, limits) = (std::slice::from_ref(arbiter), BatchLimits::default());
     let webhooks = Shards::start(arbiters, {
         let (database, clock) = (database.clone(), clock.clone());
-        move || WebhookActor::new(database.clone(), clock.clone(), OutboxSignal::default(), limits)
+        move || {
+            // What an operator asks for is no stranger's doing.
+            let (outbox, allowances) = (OutboxSignal::default(), MailAllowances::unlimited());
+            WebhookActor::new(database.clone(), clock.clone(), outbox, allowances, limits)
+        }
     });
     let orders = Shards::start(arbiters, {
         let (database, clock) = (database.clone(), clock.clone());
@@ -142,15 +146,15 @@ async fn hear_all<P: Provider>(
     let orders = orders_of(database, &events).await?;
     let mut asked = Vec::new();
     for heard in heard {
-        let outcome = match heard.dealt {
-            Ok(Dealt::Processed) => match heard.event.kind {
+        let outcome = match heard.handled {
+            Ok(Handled::Processed) => match heard.event.kind {
                 "charge.refunded" => Outcome::Refunded,
                 "charge.dispute.closed" => Outcome::DisputeClosed,
                 "refund.failed" | "refund.updated" | "charge.refund.updated" => Outcome::RefundFailed,
                 _ => Outcome::Disputed,
             },
-            Ok(Dealt::Failed) => Outcome::Mismatch,
-            Ok(Dealt::Duplicate | Dealt::Waiting | Dealt::Ignored) => continue,
+            Ok(Handled::Failed) => Outcome::Mismatch,
+            Ok(Handled::Duplicate | Handled::Waiting | Handled::Ignored) => continue,
             Err(_) => Outcome::NotWritten,
         };
         if let Some(order) = order_of(&orders, &heard.event) {

@@ -15,7 +15,7 @@ use super::store;
 use super::sweep::{Reconciler, spread};
 use crate::ask::ask;
 use crate::fault::Fault;
-use crate::webhook::{Dealt, Deliver, overview};
+use crate::webhook::{Deliver, Handled, overview};
 
 /// What is asked for. Payments have their own question, session by session.
 pub const KINDS: &[&str] = &[
@@ -62,7 +62,7 @@ pub(super) enum Pass {
 /// An event that nothing was known of before it was asked for, and what became of it.
 pub(super) struct Heard {
     pub event: ProviderEvent,
-    pub dealt: Result<Dealt, Fault>,
+    pub handled: Result<Handled, Fault>,
 }
 
 impl<P: Provider> Reconciler<P> {
@@ -119,7 +119,7 @@ impl<P: Provider> Reconciler<P> {
                     return (heard_until, Pass::Away);
                 }
             };
-            if heard.iter().any(|heard| heard.dealt.is_err()) {
+            if heard.iter().any(|heard| heard.handled.is_err()) {
                 return (heard_until, Pass::Away);
             }
             windows.advance();
@@ -147,17 +147,17 @@ impl<P: Provider> Reconciler<P> {
         let mut heard = Vec::new();
         for event in events.into_iter().filter(|event| !known.contains(&event.id)) {
             let deliver = Deliver { payload: event.payload.clone() };
-            let dealt = ask(self.webhooks.of(&event.payload), deliver).await;
-            match &dealt {
-                Ok(dealt) => {
-                    metrics::counter!("reconciled_events_total", "type" => event.kind, "outcome" => dealt_name(*dealt))
+            let handled = ask(self.webhooks.of(&event.payload), deliver).await;
+            match &handled {
+                Ok(handled) => {
+                    metrics::counter!("reconciled_events_total", "type" => event.kind, "outcome" => dealt_name(*handled))
                         .increment(1);
                 }
                 Err(fault) => {
                     tracing::warn!(error = %fault, event = %event.id, "an event that was asked for could not be written");
                 }
             }
-            heard.push(Heard { event, dealt });
+            heard.push(Heard { event, handled });
         }
         Ok(heard)
     }
@@ -189,13 +189,13 @@ impl<P: Provider> Reconciler<P> {
     }
 }
 
-fn dealt_name(dealt: Dealt) -> &'static str {
-    match dealt {
-        Dealt::Processed => "processed",
-        Dealt::Ignored => "ignored",
-        Dealt::Waiting => "waiting",
-        Dealt::Failed => "failed",
-        Dealt::Duplicate => "duplicate",
+fn dealt_name(handled: Handled) -> &'static str {
+    match handled {
+        Handled::Processed => "processed",
+        Handled::Ignored => "ignored",
+        Handled::Waiting => "waiting",
+        Handled::Failed => "failed",
+        Handled::Duplicate => "duplicate",
     }
 }
 

@@ -24,7 +24,7 @@ use crate::order::{AttachCheckout, CheckoutView, ListAttempts, OrderActor};
 use crate::random;
 use crate::shard::Shards;
 use crate::tenancy::TenantScope;
-use crate::webhook::{Dealt, Deliver, WebhookActor, waiting};
+use crate::webhook::{Deliver, Handled, WebhookActor, waiting};
 
 /// Payments taken at a time. Asked about four at a time, each for at most half a minute, they stay within the lease.
 pub(super) const BATCH: usize = 20;
@@ -381,14 +381,14 @@ impl<P: Provider> Reconciler<P> {
     /// Delivers an event as the provider would have. `outcome` is what it comes to where it succeeds.
     async fn deliver(&self, event: Value, outcome: Outcome) -> (Outcome, DateTime<Utc>) {
         let payload = event.to_string();
-        let dealt = ask(self.webhooks.of(&payload), Deliver { payload }).await;
+        let handled = ask(self.webhooks.of(&payload), Deliver { payload }).await;
         let now = self.clock.now();
-        match dealt {
-            Ok(Dealt::Processed | Dealt::Ignored | Dealt::Waiting) => {
+        match handled {
+            Ok(Handled::Processed | Handled::Ignored | Handled::Waiting) => {
                 (outcome, plan::next_of_unsettled(now, spread()))
             }
-            Ok(Dealt::Failed) => (Outcome::Mismatch, plan::next_of_unsettled(now, spread())),
-            Ok(Dealt::Duplicate) => (Outcome::Unchanged, plan::next_of_unsettled(now, spread())),
+            Ok(Handled::Failed) => (Outcome::Mismatch, plan::next_of_unsettled(now, spread())),
+            Ok(Handled::Duplicate) => (Outcome::Unchanged, plan::next_of_unsettled(now, spread())),
             Err(fault) => {
                 tracing::warn!(error = %fault, "what the payment provider answered could not be written");
                 (Outcome::NotWritten, plan::next_after_outage(now, spread()))

@@ -16,7 +16,7 @@ use crate::clock::SharedClock;
 use crate::database::BatchTx;
 use crate::database::Database;
 use crate::fault::Fault;
-use crate::outbox::OutboxSignal;
+use crate::outbox::{MailAllowances, OutboxSignal};
 use crate::stored_file::hex;
 
 /// Deals with provider events, many in one transaction: stores them, works out what follows for each order, and writes
@@ -29,8 +29,15 @@ pub struct WebhookActor {
 }
 
 impl WebhookActor {
-    pub fn new(database: Database, clock: SharedClock, outbox: OutboxSignal, limits: BatchLimits) -> Self {
-        let events = Rc::new(BatchQueue::new(EventBatch { clock: clock.clone() }, &database, limits));
+    pub fn new(
+        database: Database,
+        clock: SharedClock,
+        outbox: OutboxSignal,
+        allowances: MailAllowances,
+        limits: BatchLimits,
+    ) -> Self {
+        let batch = EventBatch { clock: clock.clone(), allowances };
+        let events = Rc::new(BatchQueue::new(batch, &database, limits));
         Self { database, clock, outbox, events }
     }
 }
@@ -76,11 +83,12 @@ impl Arrival {
 
 struct EventBatch {
     clock: SharedClock,
+    allowances: MailAllowances,
 }
 
 impl Batch for EventBatch {
     type Item = Arrival;
-    type Done = Dealt;
+    type Done = Handled;
     type Error = Fault;
     const NAME: &'static str = "webhook.events";
 
@@ -93,7 +101,7 @@ impl Batch for EventBatch {
         // The first of equal arrivals works; what was dealt with before is a duplicate.
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         let mut work: Vec<&Arrival> = Vec::new();
-        let mut dealt: Vec<Option<Dealt>> = Vec::with_capacity(arrivals.len());
+        let mut handled: Vec<Option<Handled>> = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
             let id = arrival.event.id.as_str();
             let is_open = match stored.get(id).map(|(status, is_awaiting)| (status.as_str(), *is_awaiting)) {
@@ -103,15 +111,15 @@ impl Batch for EventBatch {
             };
             if is_open && seen.insert(id) {
                 work.push(arrival);
-                dealt.push(None);
+                handled.push(None);
             } else {
-                dealt.push(Some(Dealt::Duplicate));
+                handled.push(Some(Handled::Duplicate));
             }
         }
         if work.is_empty() {
-            return Ok(arrivals.iter().map(|_| Ok(Dealt::Duplicate)).collect());
+            return Ok(arrivals.iter().map(|_| Ok(Handled::Duplicate)).collect());
         }
-        let outcomes = match process(tx, now, &work).await? {
+        let outcomes = match process(tx, now, &self.allowances, &work).await? {
             Ok(outcomes) => outcomes,
             // Rolled back as a whole; one by one, only those that cannot have a number are answered so.
             Err(settlement::ReceiptsExhausted) => {
@@ -122,10 +130,11 @@ impl Batch for EventBatch {
         };
         Ok(arrivals
             .iter()
-            .zip(dealt)
-            .map(|(arrival, dealt)| {
-                Ok(dealt
-                    .unwrap_or_else(|| outcomes.get(&arrival.event.id).copied().unwrap_or(Dealt::Processed)))
+            .zip(handled)
+            .map(|(arrival, handled)| {
+                Ok(handled.unwrap_or_else(|| {
+                    outcomes.get(&arrival.event.id).copied().unwrap_or(Handled::Processed)
+                }))
             })
             .collect())
     }
@@ -168,8 +177,9 @@ impl Routing {
 async fn process(
     tx: &mut BatchTx,
     now: DateTime<Utc>,
+    allowances: &MailAllowances,
     arrivals: &[&Arrival],
-) -> sqlx::Result<Result<HashMap<String, Dealt>, settlement::ReceiptsExhausted>> {
+) -> sqlx::Result<Result<HashMap<String, Handled>, settlement::ReceiptsExhausted>> {
     let mut intents: BTreeSet<&str> = BTreeSet::new();
     let mut refs: BTreeSet<&str> = BTreeSet::new();
     // Tenants that marks name.
@@ -274,19 +284,19 @@ async fn process(
         .into_iter()
         .filter_map(|(order, before)| after.remove(&order).map(|after| Changed { before, after }))
         .collect();
-    if let Err(exhausted) = settlement::write(tx, now, &changes).await? {
+    if let Err(exhausted) = settlement::write(tx, now, allowances, &changes).await? {
         return Ok(Err(exhausted));
     }
     store::settle(tx.connection(), now, &settled).await?;
-    Ok(Ok(settled.into_iter().map(|event| (event.event.id.clone(), dealt(&event))).collect()))
+    Ok(Ok(settled.into_iter().map(|event| (event.event.id.clone(), handled(&event))).collect()))
 }
 
-fn dealt(settled: &Settled<'_>) -> Dealt {
+fn handled(settled: &Settled<'_>) -> Handled {
     match settled.status {
-        "PROCESSED" => Dealt::Processed,
-        "IGNORED" => Dealt::Ignored,
-        "PENDING" => Dealt::Waiting,
-        _ => Dealt::Failed,
+        "PROCESSED" => Handled::Processed,
+        "IGNORED" => Handled::Ignored,
+        "PENDING" => Handled::Waiting,
+        _ => Handled::Failed,
     }
 }
 
@@ -385,21 +395,21 @@ async fn note_failure(database: &Database, clock: &SharedClock, arrival: &Arriva
 }
 
 impl WebhookActor {
-    fn deal_with(&self, arrival: Arrival) -> impl Future<Output = Result<Dealt, Fault>> + use<> {
+    fn deal_with(&self, arrival: Arrival) -> impl Future<Output = Result<Handled, Fault>> + use<> {
         let answer = self.events.submit(arrival.clone());
         let (database, clock, outbox) = (self.database.clone(), self.clock.clone(), self.outbox.clone());
         async move {
             let answer = answer.await;
             // How late the provider's news are. What the reconciler asked for is none of them.
             let is_news = !arrival.event.id.starts_with(RECONCILED);
-            if let (Ok(Dealt::Processed | Dealt::Ignored), Some(created), true) =
+            if let (Ok(Handled::Processed | Handled::Ignored), Some(created), true) =
                 (&answer, arrival.event.created, is_news)
             {
                 let lag = (clock.now() - created).as_seconds_f64().max(0.0);
                 metrics::histogram!("webhook_lag_seconds").record(lag);
             }
             match &answer {
-                Ok(Dealt::Processed) => outbox.raise(),
+                Ok(Handled::Processed) => outbox.raise(),
                 Ok(_) => {}
                 // Where the database is not there or too busy, another statement would only add to it.
                 Err(Fault::Internal(_)) => {
@@ -415,7 +425,7 @@ impl WebhookActor {
 }
 
 impl Handler<Deliver> for WebhookActor {
-    type Result = ResponseFuture<Result<Dealt, Fault>>;
+    type Result = ResponseFuture<Result<Handled, Fault>>;
 
     fn handle(&mut self, message: Deliver, _: &mut Self::Context) -> Self::Result {
         Box::pin(self.deal_with(Arrival::new(message.payload)))
@@ -423,7 +433,7 @@ impl Handler<Deliver> for WebhookActor {
 }
 
 impl Handler<Retry> for WebhookActor {
-    type Result = ResponseFuture<Result<Option<Dealt>, Fault>>;
+    type Result = ResponseFuture<Result<Option<Handled>, Fault>>;
 
     fn handle(&mut self, message: Retry, context: &mut Self::Context) -> Self::Result {
         use actix::AsyncContext;
@@ -434,7 +444,7 @@ impl Handler<Retry> for WebhookActor {
             let found = store::find(tx.connection(), &message.provider_event_id).await?;
             tx.commit().await?;
             let Some(stored) = found else { return Ok(None) };
-            let Some(event) = Event::parse(&stored.payload) else { return Ok(Some(Dealt::Failed)) };
+            let Some(event) = Event::parse(&stored.payload) else { return Ok(Some(Handled::Failed)) };
             let arrival = Arrival { event, payload: stored.payload, again: true };
             crate::ask::ask(&this, Again(arrival)).await.map(Some)
         })
@@ -442,11 +452,11 @@ impl Handler<Retry> for WebhookActor {
 }
 
 #[derive(actix::Message)]
-#[rtype(result = "Result<Dealt, Fault>")]
+#[rtype(result = "Result<Handled, Fault>")]
 struct Again(Arrival);
 
 impl Handler<Again> for WebhookActor {
-    type Result = ResponseFuture<Result<Dealt, Fault>>;
+    type Result = ResponseFuture<Result<Handled, Fault>>;
 
     fn handle(&mut self, message: Again, _: &mut Self::Context) -> Self::Result {
         Box::pin(self.deal_with(message.0))

@@ -144,9 +144,13 @@ impl Account {
         {
             return Err(format!("the order is paid by {known} already: refund {other} at the provider"));
         }
-        // Another session's end says nothing: the order ends with the one that its customer was given last.
-        let is_present = self.session_id.as_deref().is_none_or(|present| present == session_id);
-        if self.session_id.is_none() {
+        // Another session's end says nothing: the order ends with the one that its customer was given last. Where that one
+        // is not known yet, and there were others before, this may be one of those.
+        let is_present = match &self.session_id {
+            Some(present) => present == session_id,
+            None => !self.has_other_sessions,
+        };
+        if self.session_id.is_none() && (is_present || is_paid_now) {
             self.session_id = Some(session_id.to_owned());
         }
         if self.payment_intent.is_none() || (is_paid_now && !self.is_paid()) {
@@ -278,6 +282,22 @@ mod tests {
                 account.hear_session("cs", Some("pi"), what, NOW)?;
             }
             assert_eq!(account.status, OrderStatus::Paid);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_end_of_an_earlier_session_does_not_end_an_attempt_whose_session_is_not_known() -> Result<(), String>
+    {
+        for end in [SessionEvent::Expired, SessionEvent::AsyncFailed] {
+            let mut account = Account { session_id: None, has_other_sessions: true, ..account() };
+            account.hear_session("cs_earlier", Some("pi_earlier"), &end, NOW)?;
+            assert_eq!((account.status, account.session_id.clone()), (OrderStatus::Pending, None));
+            account.hear_session("cs_earlier", Some("pi"), &paid(), NOW)?;
+            assert_eq!(account.status, OrderStatus::Paid);
+            let mut only = Account { session_id: None, ..super::tests::account() };
+            only.hear_session("cs", None, &SessionEvent::Expired, NOW)?;
+            assert_eq!(only.status, OrderStatus::Expired, "the only session is the present one");
         }
         Ok(())
     }

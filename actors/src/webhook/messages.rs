@@ -4,7 +4,7 @@ use crate::fault::Fault;
 
 /// An event of the provider, whose signature was checked.
 #[derive(Message, Clone)]
-#[rtype(result = "Result<Dealt, Fault>")]
+#[rtype(result = "Result<Handled, Fault>")]
 pub struct Deliver {
     /// The body as it was signed.
     pub payload: String,
@@ -18,7 +18,7 @@ impl std::fmt::Debug for Deliver {
 
 /// What became of an event. It is stored, and its effects, if it has any, are committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dealt {
+pub enum Handled {
     Processed,
     /// Nothing follows from it.
     Ignored,
@@ -26,13 +26,13 @@ pub enum Dealt {
     Waiting,
     /// It can never succeed; an operator sees why.
     Failed,
-    /// Dealt with before.
+    /// Handled with before.
     Duplicate,
 }
 
 /// Runs a stored event again, by the operator's hand.
 #[derive(Message, Debug, Clone)]
-#[rtype(result = "Result<Option<Dealt>, Fault>")]
+#[rtype(result = "Result<Option<Handled>, Fault>")]
 pub struct Retry {
     /// The provider's event id. None known by it: the answer is none.
     pub provider_event_id: String,

@@ -52,6 +52,8 @@ pub struct Endpoint {
     /// Whether the handler says who may call: by a permission among its arguments.
     pub asks: bool,
     pub expects: Expects,
+    /// The module that a tenant may do without, and this endpoint with it.
+    pub module: Option<&'static str>,
     /// Where its calls are counted, if it expects anything.
     pub bucket: Bucket,
     /// Makes the handler's route, once on each worker.
@@ -73,7 +75,7 @@ impl Endpoint {
         let access = A::PERMISSION.unwrap_or(Access::Public);
         let asks = A::PERMISSION.is_some();
         let route = Arc::new(move || web::to(handle.clone()));
-        Self { method, path, access, asks, expects, bucket, route, doc: None }
+        Self { method, path, access, asks, expects, module: None, bucket, route, doc: None }
     }
 
     pub fn get<F, A>(path: &'static str, handle: F) -> Self
@@ -108,6 +110,13 @@ impl Endpoint {
     pub fn requiring(mut self, access: Access) -> Self {
         self.access = self.access.max(access);
         self.asks = true;
+        self
+    }
+
+    /// A tenant that does without `module` does without this endpoint.
+    #[must_use]
+    pub fn switched_with(mut self, module: &'static str) -> Self {
+        self.module = Some(module);
         self
     }
 

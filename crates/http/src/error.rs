@@ -63,27 +63,17 @@ impl fmt::Debug for Code {
 codes! {
     VALIDATION_ERROR BAD_REQUEST "The request is not valid.";
     INVALID_JSON BAD_REQUEST "The body is not valid JSON.";
-    INVALID_TOKEN BAD_REQUEST "This link is invalid or has expired.";
     INVALID_SIGNATURE BAD_REQUEST "The signature is missing, invalid or too old.";
     AUTH_REQUIRED UNAUTHORIZED "Sign in to continue.";
-    INVALID_CREDENTIALS UNAUTHORIZED "The e-mail address or the password is wrong.";
     FORBIDDEN FORBIDDEN "Your role does not allow this.";
     TENANT_INACTIVE FORBIDDEN "This site is switched off.";
     ORIGIN_FORBIDDEN FORBIDDEN "Requests from this origin are not allowed.";
-    ENTITLEMENT_REQUIRED FORBIDDEN "Buy this product to download it.";
-    LICENCE_SUSPENDED FORBIDDEN "The licence is suspended.";
-    LICENCE_REVOKED FORBIDDEN "The licence is revoked.";
-    LICENCE_EXPIRED FORBIDDEN "The licence has expired.";
     NOT_FOUND NOT_FOUND "The resource does not exist.";
     TENANT_NOT_FOUND NOT_FOUND "No site has this address.";
     PRODUCT_NOT_FOUND NOT_FOUND "The product does not exist.";
-    LICENCE_NOT_FOUND NOT_FOUND "The licence does not exist.";
     METHOD_NOT_ALLOWED METHOD_NOT_ALLOWED "The resource does not support this method.";
     CONFLICT CONFLICT "The request conflicts with the current state.";
-    EMAIL_TAKEN CONFLICT "An account with this e-mail address already exists.";
     IDEMPOTENCY_IN_PROGRESS CONFLICT "The first request with this Idempotency-Key is still running.";
-    LICENCE_MAX_ACTIVATIONS CONFLICT "The licence is active on another device.";
-    LICENCE_NOT_ACTIVE_HERE CONFLICT "The licence is not active on this device.";
     PAYLOAD_TOO_LARGE PAYLOAD_TOO_LARGE "The request is too large.";
     UNSUPPORTED_MEDIA_TYPE UNSUPPORTED_MEDIA_TYPE "The body must be application/json.";
     IDEMPOTENCY_KEY_REUSED UNPROCESSABLE_ENTITY "This Idempotency-Key was used for a different request.";

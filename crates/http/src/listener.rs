@@ -1,7 +1,7 @@
 //! The TCP listener and the HTTP settings of its connections.
 //!
 //! Speaks HTTP/1.1 in clear text; the proxy before every installation terminates TLS and HTTP/2. Built from the parts
-//! of actix-web's `HttpServer`, which has no place for [`Wire`] between socket and HTTP.
+//! of actix-web's `HttpServer`, which has no place for [`Connection`] between socket and HTTP.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use actix_web::dev::{AppConfig, Server};
 use actix_web::rt::net::TcpStream;
 use tokio::net::TcpSocket;
 
-use crate::layers::wire::{Wire, WireSettings};
+use crate::layers::connection::{Connection, ConnectionSettings};
 use crate::limits::Limits;
 
 /// Connections that may wait to be taken.
@@ -45,7 +45,7 @@ where
     let bound = listener.local_addr()?;
     let server =
         Server::build().workers(threads).shutdown_timeout(limits.shutdown.as_secs()).disable_signals();
-    let wire = WireSettings { patience: limits.answer_taken, strict_transport };
+    let settings = ConnectionSettings { patience: limits.answer_taken, strict_transport };
     let stopping = server.graceful_shutdown_signal();
     let server = server.listen("http", listener, move || {
         let stopping = stopping.clone();
@@ -64,7 +64,7 @@ where
             let peer = stream.peer_addr().ok();
             // Answers are written whole; waiting to fill a packet only delays them. Not vital where it fails.
             let _ = stream.set_nodelay(true);
-            Ok((Wire::new(stream, wire), Protocol::Http1, peer))
+            Ok((Connection::new(stream, settings), Protocol::Http1, peer))
         })
         .and_then(http)
     })?;

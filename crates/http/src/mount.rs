@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_web::body::BoxBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{Error, HttpResponse, Resource, Route, guard, web};
+use actix_web::{Error, HttpMessage as _, HttpResponse, Resource, Route, guard, web};
+use primetech_kernel::tenancy::Tenant;
 
 use crate::context::HttpContext;
 use crate::endpoint::{API_ROOTS, Access, Endpoint, Expects};
@@ -88,16 +90,45 @@ fn by_path(endpoints: &[Endpoint]) -> Vec<OfPath<'_>> {
 }
 
 /// One path with all its methods.
-fn resource(path: &str, endpoints: &[&Endpoint]) -> Resource {
+fn resource(
+    path: &str,
+    endpoints: &[&Endpoint],
+) -> Resource<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>
+    + use<>,
+> {
     let allow = allowed(endpoints);
     let mut resource = web::resource(path);
     for endpoint in endpoints {
         resource = resource.route(route(endpoint));
     }
-    resource.default_service(web::to(move || {
-        let error = ApiError::method_not_allowed(allow.clone());
-        async move { Err::<HttpResponse, _>(error) }
-    }))
+    // All of one path are of one module: `Modules` sees to it.
+    let module = endpoints.first().and_then(|endpoint| endpoint.module);
+    resource
+        .default_service(web::to(move || {
+            let error = ApiError::method_not_allowed(allow.clone());
+            async move { Err::<HttpResponse, _>(error) }
+        }))
+        .wrap(from_fn(move |request, next: Next<BoxBody>| switched_on(module, request, next)))
+}
+
+/// What a tenant does without answers it as what is not there, whatever the method.
+async fn switched_on(
+    module: Option<&'static str>,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let tenant = request.extensions().get::<Arc<Tenant>>().cloned();
+    let is_off = |module: &str| {
+        tenant.is_some_and(|tenant| {
+            tenant.switched_off_modules.iter().any(|switched_off| switched_off == module)
+        })
+    };
+    if module.is_some_and(is_off) {
+        Ok(request.error_response(ApiError::new(Code::NOT_FOUND)))
+    } else {
+        next.call(request).await
+    }
 }
 
 fn route(endpoint: &Endpoint) -> Route {

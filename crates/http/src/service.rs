@@ -12,12 +12,12 @@ use actix_web::{App, Error, HttpMessage, web};
 use crate::context::HttpContext;
 use crate::endpoint::Endpoint;
 use crate::layers::edge::{self, EdgeSettings};
-use crate::layers::facts::Facts;
+use crate::layers::facts::RequestFacts;
 use crate::layers::{address, host};
 use crate::mount::mount;
 
 /// Each thread of a listener has one; who wants to ask without a connection may make another. `configure` adds what
-/// handlers are given (`web::Data`).
+/// handlers are given (`web::Data`) besides the context.
 pub fn service<C: FnOnce(&mut web::ServiceConfig)>(
     context: &HttpContext,
     endpoints: &[Endpoint],
@@ -28,6 +28,7 @@ pub fn service<C: FnOnce(&mut web::ServiceConfig)>(
         EdgeSettings { request_timeout: context.limits.request, strict_transport: context.cookies.secure };
     let observed = context.clone();
     let routed = App::new()
+        .app_data(web::Data::new(context.clone()))
         .configure(configure)
         .configure(|config| mount(config, context, endpoints))
         .wrap(from_fn(move |request, next: Next<BoxBody>| observe(observed.clone(), request, next)));
@@ -45,7 +46,7 @@ async fn observe(
     let route = request.match_pattern();
     {
         let mut extensions = request.extensions_mut();
-        if let (Some(facts), Some(route)) = (extensions.get::<Rc<Facts>>(), route) {
+        if let (Some(facts), Some(route)) = (extensions.get::<Rc<RequestFacts>>(), route) {
             facts.know_route(request.method(), route);
         }
         extensions.insert(client);

@@ -20,7 +20,7 @@ impl std::error::Error for Conflict {}
 /// Every conflict of what the modules bring.
 pub(crate) fn of(surface: &Surface) -> Vec<Conflict> {
     let mut found = Vec::new();
-    let modules = surface.modules.iter().map(|module| (*module, *module));
+    let modules = surface.modules.iter().map(|(module, _)| (*module, *module));
     declared_twice("module", modules, &mut found);
     let codes = surface.codes.iter().map(|(module, code)| (*module, code.as_str()));
     declared_twice("code", codes, &mut found);
@@ -29,6 +29,7 @@ pub(crate) fn of(surface: &Surface) -> Vec<Conflict> {
         .iter()
         .map(|(module, endpoint)| (*module, format!("{} {}", endpoint.method, endpoint.path)));
     declared_twice("endpoint", endpoints, &mut found);
+    paths_of_two_modules(surface, &mut found);
     let topics = surface.deliveries.iter().map(|(module, topic, _)| (*module, *topic));
     declared_twice("topic", topics, &mut found);
     let tables = surface.tables.iter().map(|(module, table)| (*module, *table));
@@ -62,6 +63,20 @@ fn declared_twice<T: fmt::Display + Eq + std::hash::Hash>(
     }
 }
 
+/// A path is switched off with its module, so it has one.
+fn paths_of_two_modules(surface: &Surface, found: &mut Vec<Conflict>) {
+    let mut first: HashMap<&str, &str> = HashMap::new();
+    for (module, endpoint) in &surface.endpoints {
+        let owner = first.entry(endpoint.path).or_insert(module);
+        if owner != module {
+            let path = endpoint.path;
+            found.push(Conflict(format!(
+                "the path {path} has endpoints of two modules: {owner} and {module}"
+            )));
+        }
+    }
+}
+
 fn endpoints_without_permission(surface: &Surface, found: &mut Vec<Conflict>) {
     for (module, endpoint) in surface.endpoints.iter().filter(|(_, endpoint)| !endpoint.asks) {
         let (method, path) = (&endpoint.method, endpoint.path);
@@ -78,7 +93,7 @@ fn heard(surface: &Surface) -> Vec<(&'static str, &'static str)> {
 }
 
 fn heard_before_told(surface: &Surface, found: &mut Vec<Conflict>) {
-    let place = |module: &str| surface.modules.iter().position(|listed| *listed == module);
+    let place = |module: &str| surface.modules.iter().position(|(listed, _)| *listed == module);
     for (event, listener) in heard(surface) {
         match surface.tells.iter().find(|(_, told)| *told == event) {
             None => found.push(Conflict(format!("{listener} hears {event}, which no module tells"))),
@@ -93,7 +108,7 @@ fn heard_before_told(surface: &Surface, found: &mut Vec<Conflict>) {
 /// The listeners within a transaction lock rows: a module that is listed later has the higher rank, so that what it hears
 /// of the others has been told when its turn comes.
 fn ranks_that_do_not_ascend(surface: &Surface, found: &mut Vec<Conflict>) {
-    let place = |module: &str| surface.modules.iter().position(|listed| *listed == module);
+    let place = |module: &str| surface.modules.iter().position(|(listed, _)| *listed == module);
     let heard: Vec<_> = surface.reactions.heard_within().collect();
     for (at, (event, module, rank)) in heard.iter().enumerate() {
         for (_, other, other_rank) in &heard[at + 1..] {
@@ -209,6 +224,7 @@ mod tests {
             found,
             [
                 "the endpoint GET /api/told is declared twice: by teller and by copycat",
+                "the path /api/told has endpoints of two modules: teller and copycat",
                 "the table told is declared twice: by teller and by copycat",
                 "the command tell is declared twice: by teller and by copycat",
                 "the history of migrations _migrations_copycat is declared twice: by copycat and by copycat",

@@ -16,6 +16,8 @@ pub struct Description {
 #[serde(rename_all = "camelCase")]
 pub struct ModuleDescription {
     pub name: &'static str,
+    /// Whether a tenant may do without its endpoints.
+    pub switchable: bool,
     pub endpoints: Vec<String>,
     pub codes: Vec<&'static str>,
     pub tables: Vec<&'static str>,
@@ -33,6 +35,7 @@ pub struct ModuleDescription {
 pub(crate) fn of(surface: &Surface) -> Description {
     let of_module = |name: &'static str| ModuleDescription {
         name,
+        switchable: surface.modules.iter().any(|(module, switchable)| *module == name && *switchable),
         endpoints: surface
             .endpoints
             .iter()
@@ -72,7 +75,7 @@ pub(crate) fn of(surface: &Surface) -> Description {
             .find(|migrations| migrations.module == name)
             .map(|migrations| migrations.history().to_owned()),
     };
-    return Description { modules: surface.modules.iter().map(|name| of_module(name)).collect() };
+    return Description { modules: surface.modules.iter().map(|(name, _)| of_module(name)).collect() };
 
     fn of<T: Copy>(all: &[(&'static str, T)], name: &'static str) -> impl Iterator<Item = T> {
         all.iter().filter(move |(module, _)| *module == name).map(|(_, thing)| *thing)

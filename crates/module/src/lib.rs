@@ -31,6 +31,10 @@ pub trait Module: Send + Sync + Sized + 'static {
     /// The prefix of its topics, figures, settings and advisory locks.
     const NAME: &'static str;
 
+    /// Whether a tenant may do without it: its endpoints under the API then answer that tenant 404. What the module hears
+    /// and does beside them goes on.
+    const SWITCHABLE: bool = true;
+
     /// Names all that the module brings.
     fn surface(self: &Arc<Self>, on: &mut Surface);
 }

@@ -50,7 +50,7 @@ impl Modules {
     #[must_use]
     pub fn with<M: Module>(mut self, module: &Arc<M>) -> Self {
         self.surface.module = M::NAME;
-        self.surface.modules.push(M::NAME);
+        self.surface.modules.push((M::NAME, M::SWITCHABLE));
         module.surface(&mut self.surface);
         self
     }

@@ -34,7 +34,8 @@ pub(crate) type IsRunning = Box<dyn Fn() -> bool + Send + Sync>;
 pub struct Surface {
     /// Whose turn it is.
     pub(crate) module: &'static str,
-    pub(crate) modules: Vec<&'static str>,
+    /// Each with whether a tenant may do without it.
+    pub(crate) modules: Vec<(&'static str, bool)>,
     pub(crate) codes: Vec<(&'static str, Code)>,
     pub(crate) endpoints: Vec<(&'static str, Endpoint)>,
     pub(crate) data: Vec<Data>,
@@ -63,7 +64,11 @@ impl Surface {
         module: &Arc<M>,
         endpoints: impl IntoIterator<Item = Endpoint>,
     ) -> &mut Self {
-        self.endpoints.extend(endpoints.into_iter().map(|endpoint| (M::NAME, endpoint)));
+        let endpoints = endpoints.into_iter().map(|endpoint| match M::SWITCHABLE {
+            true => endpoint.switched_with(M::NAME),
+            false => endpoint,
+        });
+        self.endpoints.extend(endpoints.map(|endpoint| (M::NAME, endpoint)));
         let data = web::Data::from(Arc::clone(module));
         self.data.push(Arc::new(move |config| {
             config.app_data(data.clone());

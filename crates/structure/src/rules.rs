@@ -91,7 +91,8 @@ pub fn declared<'f>(files: impl IntoIterator<Item = &'f File>) -> BTreeMap<Strin
     declared
 }
 
-/// The crates whose modules `compose.rs` lists, in its order: each `.with(…)` names a type that a `use` brings from them.
+/// The crates whose modules `compose.rs` lists, in its order: each `.with(…)` names a type that a `use` brings from them, or
+/// what `let name = Type::…` made of one.
 pub fn composed(compose: &[Token]) -> Vec<String> {
     let mut brought: BTreeMap<&str, &str> = BTreeMap::new();
     let mut at = 0;
@@ -106,6 +107,17 @@ pub fn composed(compose: &[Token]) -> Vec<String> {
         }
         at += 1;
     }
+    tokens::each_level(compose, &mut |level| {
+        for binding in level.windows(4) {
+            if let [word, Token::Word(name), equals, Token::Word(made)] = binding
+                && word.is_word("let")
+                && equals.is_mark('=')
+                && let Some(source) = brought.get(made.as_str()).copied()
+            {
+                brought.insert(name, source);
+            }
+        }
+    });
     let mut composed = Vec::new();
     tokens::each_level(compose, &mut |level| {
         for call in level.windows(3) {
@@ -228,6 +240,9 @@ mod tests {
         let text = "use std::sync::Arc; use primetech_sales::Sales; use primetech_bookings::{Bookings, Mail};
                     fn f() { Modules::default().with(&Arc::new(Platform)).with(&Sales::new()).with(&Bookings::new(Mail)) }";
         assert_eq!(composed(&tokens::read(text).unwrap().tokens), ["primetech-sales", "primetech-bookings"]);
+        let text = "use primetech_accounts::Accounts;
+                    fn f() { let accounts = Accounts::new(); (Modules::default().with(&accounts), accounts) }";
+        assert_eq!(composed(&tokens::read(text).unwrap().tokens), ["primetech-accounts"]);
     }
 
     #[test]

@@ -85,6 +85,11 @@ impl Member {
         self.folder == "actors" || self.folder.starts_with("actors/")
     }
 
+    /// Whether it is a client of an outside service.
+    pub fn is_adapter(&self) -> bool {
+        self.folder.starts_with("adapters/")
+    }
+
     fn source(&self) -> String {
         match self.folder.as_str() {
             "" => "src".to_owned(),

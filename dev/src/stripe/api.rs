@@ -199,7 +199,7 @@ async fn post(core: Arc<Core>, request: ApiRequest, request_id: String, work: Wo
         let found = core.state().take_key(key, &fingerprint, core.now());
         match found {
             KeyState::Held => hold = Some(KeyHold { core: &core, key, answer: None }),
-            KeyState::Kept(kept) => return replay(&core, &kept, request_id),
+            KeyState::Saved(saved) => return replay(&core, &saved, request_id),
             KeyState::OtherParameters => {
                 return refusal(&ApiError::key_reused(key), request_id, Some(key.clone()));
             }
@@ -212,7 +212,7 @@ async fn post(core: Arc<Core>, request: ApiRequest, request_id: String, work: Wo
     }
     let cause = EventCause { request_id: Some(request_id.clone()), idempotency_key: key.clone() };
     let done = endpoints::write(&core, &request.path, &params, &cause, work);
-    let (answered, kept) = match done {
+    let (answered, saved) = match done {
         Ok(done) => {
             deliver_in_background(&core, done.events);
             let answered = ApiAnswer {
@@ -227,28 +227,29 @@ async fn post(core: Arc<Core>, request: ApiRequest, request_id: String, work: Wo
         }
         Err(error) => {
             let mut answered = refusal(&error, request_id, key.clone());
-            if error.kept && error.status >= 500 && hold.is_some() {
+            if error.saved && error.status >= 500 && hold.is_some() {
                 // Under this key it would only be given again.
                 answered.should_retry = Some(false);
             }
-            let kept = error.kept.then(|| Answer::Body { status: error.status, body: answered.body.clone() });
-            (answered, kept)
+            let saved =
+                error.saved.then(|| Answer::Body { status: error.status, body: answered.body.clone() });
+            (answered, saved)
         }
     };
-    if let (Some(hold), Some(answer)) = (&mut hold, kept) {
+    if let (Some(hold), Some(answer)) = (&mut hold, saved) {
         hold.answer = Some(SavedAnswer { key: hold.key.to_owned(), fingerprint, at: core.now(), answer });
     }
     answered
 }
 
-fn replay(core: &Core, kept: &SavedAnswer, request_id: String) -> ApiAnswer {
-    let (status, body, should_retry) = match &kept.answer {
+fn replay(core: &Core, saved: &SavedAnswer, request_id: String) -> ApiAnswer {
+    let (status, body, should_retry) = match &saved.answer {
         Answer::Body { status, body } => (*status, body.clone(), (*status >= 500).then_some(false)),
         Answer::CreatedSession(id) => match core.state().session(id) {
             Some(session) => (200, render::session_as_created(session, &core.base_url).to_string(), None),
             None => {
                 let gone = ApiError::no_such("checkout.session", "session", id);
-                return refusal(&gone, request_id, Some(kept.key.clone()));
+                return refusal(&gone, request_id, Some(saved.key.clone()));
             }
         },
     };
@@ -256,7 +257,7 @@ fn replay(core: &Core, kept: &SavedAnswer, request_id: String) -> ApiAnswer {
         status,
         body,
         request_id,
-        idempotency_key: Some(kept.key.clone()),
+        idempotency_key: Some(saved.key.clone()),
         replayed: true,
         should_retry,
     }

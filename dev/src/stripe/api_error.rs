@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// One refused request. `kept` tells whether the answer is stored under the request's idempotency key: Stripe stores
+/// One refused request. `saved` tells whether the answer is stored under the request's idempotency key: Stripe stores
 /// what an endpoint answered once it began to work, a 500 too, and not the refusal of parameters that fail validation or
 /// of a request that conflicts with one that is running. Source: Stripe, "Idempotent requests".
 #[derive(Debug, Clone)]
@@ -12,12 +12,12 @@ pub(super) struct ApiError {
     message: String,
     param: Option<String>,
     code: Option<&'static str>,
-    pub(super) kept: bool,
+    pub(super) saved: bool,
 }
 
 impl ApiError {
     fn new(status: u16, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { status, kind, message: message.into(), param: None, code: None, kept: false }
+        Self { status, kind, message: message.into(), param: None, code: None, saved: false }
     }
 
     /// A parameter that is wrong, missing or unknown.
@@ -47,7 +47,7 @@ impl ApiError {
     pub(super) fn wrong_state(code: Option<&'static str>, message: impl Into<String>) -> Self {
         let mut error = Self::new(400, "invalid_request_error", message);
         error.code = code;
-        error.kept = true;
+        error.saved = true;
         error
     }
 
@@ -116,7 +116,7 @@ impl ApiError {
     /// The endpoint failed at its work.
     pub(super) fn internal() -> Self {
         let mut error = Self::new(500, "api_error", "An unexpected error occurred on the server's side.");
-        error.kept = true;
+        error.saved = true;
         error
     }
 

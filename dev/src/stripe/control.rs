@@ -95,7 +95,7 @@ pub(super) struct Refused(pub(super) u16, pub(super) String);
 impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
         // The object is in no state for it: here there are no keys to store that under.
-        let status = if error.kept && error.status == 400 { 409 } else { error.status };
+        let status = if error.saved && error.status == 400 { 409 } else { error.status };
         Self(status, error.to_json()["error"]["message"].as_str().unwrap_or_default().to_owned())
     }
 }

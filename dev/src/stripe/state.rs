@@ -13,7 +13,7 @@ const MAX_PAYMENTS: usize = 500_000;
 const MAX_KEPT_ANSWERS: usize = 500_000;
 const MAX_EVENTS: usize = 30_000;
 /// Stripe forgets an idempotency key after a day at the earliest.
-const KEPT_ANSWER_SECONDS: i64 = 24 * 3_600;
+const SAVED_ANSWER_SECONDS: i64 = 24 * 3_600;
 
 /// Rows by id, and the ids in the order in which they came.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ enum Dirty {
 pub(super) enum KeyState {
     /// The key is now held by this request, until [`State::release_key`].
     Held,
-    Kept(SavedAnswer),
+    Saved(SavedAnswer),
     OtherParameters,
     InUse,
 }
@@ -221,11 +221,11 @@ impl State {
 
     /// Takes an idempotency key for a request, or tells why it cannot be taken.
     pub(super) fn take_key(&mut self, key: &str, fingerprint: &[u8; 32], now: i64) -> KeyState {
-        if let Some(kept) = self.answers.get(key)
-            && now - kept.at < KEPT_ANSWER_SECONDS
+        if let Some(saved) = self.answers.get(key)
+            && now - saved.at < SAVED_ANSWER_SECONDS
         {
-            if kept.fingerprint == *fingerprint {
-                return KeyState::Kept(kept.clone());
+            if saved.fingerprint == *fingerprint {
+                return KeyState::Saved(saved.clone());
             }
             return KeyState::OtherParameters;
         }
@@ -272,7 +272,7 @@ impl State {
         let sessions = self.sessions.oldest_first().cloned().map(|row| Record::Session(Box::new(row)));
         let payments = self.payments.oldest_first().cloned().map(|row| Record::Payment(Box::new(row)));
         let events = self.events.oldest_first().cloned().map(Record::Event);
-        let answers = self.answers.oldest_first().filter(move |row| now - row.at < KEPT_ANSWER_SECONDS);
+        let answers = self.answers.oldest_first().filter(move |row| now - row.at < SAVED_ANSWER_SECONDS);
         sessions.chain(payments).chain(events).chain(answers.cloned().map(Record::Answer))
     }
 }

@@ -11,12 +11,10 @@ use primetech_actors::batch::BatchLimits;
 use primetech_actors::clock::SystemClock;
 use primetech_actors::counter::{Buyer, PlaceOrder, PlaceOrderError, Placed, WantedItem};
 use primetech_actors::database::Database;
-use primetech_actors::licence::CertificateSigner;
 use primetech_actors::order::ReturnPages;
 use primetech_actors::outbox::MailAllowances;
 use primetech_actors::runtime::Runtime;
-use primetech_actors::session::{SessionSettings, TokenSecret};
-use primetech_actors::system::{ActorSettings, Actors};
+use primetech_actors::system::Actors;
 use primetech_actors::tenancy::Resolution;
 use tokio::task::JoinSet;
 
@@ -45,14 +43,9 @@ pub async fn compare(installation: &Installation, rounds: Rounds) -> Result<Vec<
 fn start_actors(installation: &Installation) -> Result<Actors, Failure> {
     let config = installation.owned()?.config()?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let settings = ActorSettings {
-        mail_allowances: MailAllowances::unlimited(),
-        session: SessionSettings { secret: TokenSecret::new(config.session_secret), hashes_at_once: 1 },
-        signer: Arc::new(CertificateSigner::new(config.licence_signing_keys)?),
-    };
     let database = Database::connect_lazy(&config.database_url, CONNECTIONS)?;
     let runtime = Runtime::start(database, Arc::new(SystemClock), threads, BatchLimits::default());
-    Ok(Actors::start(&runtime, settings)?)
+    Ok(Actors::start(&runtime, MailAllowances::unlimited()))
 }
 
 /// Orders placed a second.

@@ -17,8 +17,8 @@ use primetech::layers::permission::CurrentTenant;
 use primetech::routes::Endpoint;
 use primetech_actors::fault::Fault;
 use primetech_actors::identifiers::LicenceKey;
-use primetech_actors::licence::{ActivateError, Activated, ActivationView, Claims};
 use primetech_actors::random;
+use primetech_licences::{ActivateError, Activated, ActivationView, Claims, Licences};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -120,6 +120,7 @@ struct Locked {
 
 async fn activate(
     state: web::Data<State>,
+    licences: web::Data<Licences>,
     CurrentTenant(tenant): CurrentTenant,
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
@@ -185,8 +186,8 @@ async fn activate(
         tenant: &tenant.slug,
         product_sku: &licence.product_sku,
     };
-    let certificate = actors
-        .signer
+    let certificate = licences
+        .signer()
         .certify(tenant.id, &claims, actors.clock.now(), licence.expires_at)
         .map_err(|fault: Fault| ApiError::new(Code::INTERNAL_ERROR).caused_by(fault))?;
     Ok(HttpResponse::Created().json(Activated { activation, created: true, certificate }))

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use chrono::{DateTime, Datelike, Utc};
 use clap::Args;
+use primetech_accounts::password;
 use primetech_actors::clock::{Clock, SystemClock};
-use primetech_actors::session::password;
 use sqlx::postgres::PgPool;
 
 use crate::Failure;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use primetech_actors::licence::CertificateSigner;
+use primetech_licences::CertificateSigner;
+use primetech_mail::MailTransport;
 use secrecy::{ExposeSecret, SecretSlice};
 
 use super::check::Check;
-use crate::config::{Config, Environment, MailTransport, Parts};
+use crate::config::{Config, Environment, Parts};
 
 const CONFIGURATION: &str = "configuration";
 const SIGNING_KEY: &str = "signing key";

@@ -1,17 +1,16 @@
 //! Checks mail, and the counters that processes share.
 
+use primetech_mail::{MailSettings, MailTransport, probe};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::check::Check;
-use crate::config::{MailConfig, MailTransport};
-use crate::integrations::mail;
 
 pub(super) const MAIL: &str = "mail";
 pub(super) const REDIS: &str = "redis";
 
-pub(super) async fn mail(config: MailConfig) -> Vec<Check> {
-    let transport = &config.transport;
-    vec![match (mail::probe(transport).await, transport) {
+pub(super) async fn mail(settings: MailSettings) -> Vec<Check> {
+    let transport = &settings.transport;
+    vec![match (probe(transport).await, transport) {
         (Ok(()), MailTransport::Smtp(_)) => Check::ok(MAIL, "the mail server accepts mails"),
         (Ok(()), MailTransport::Directory(path)) => {
             Check::ok(MAIL, format!("mails are written to {}", path.display()))

@@ -3,19 +3,18 @@
 use chrono::TimeDelta;
 use primetech_actors::clock::SharedClock;
 use primetech_actors::random;
+use primetech_s3::{Patience, ProbeError, Storage, StorageSettings};
 
 use super::check::{Check, compare_clocks};
 use super::http::{self, Answer};
-use crate::config::StorageConfig;
-use crate::integrations::storage::{Patience, ProbeError, Storage};
 
 pub(super) const STORE: &str = "store";
 const CONTENT: &[u8] = b"Written by `primetech doctor`, which removes it again.\n";
 
-pub(super) async fn check(config: StorageConfig, clock: SharedClock) -> Vec<Check> {
-    let storage = Storage::new(&config, Patience::Request);
+pub(super) async fn check(settings: StorageSettings, clock: SharedClock) -> Vec<Check> {
+    let storage = Storage::new(&settings, Patience::Request);
     if let Err(error) = storage.find_bucket().await {
-        return vec![no_bucket(&error, &config)];
+        return vec![no_bucket(&error, &settings)];
     }
     let key = format!("doctor/{}", random::opaque_id().simple());
     if let Err(error) = storage.write_probe(&key, CONTENT).await {
@@ -39,8 +38,8 @@ pub(super) async fn check(config: StorageConfig, clock: SharedClock) -> Vec<Chec
     checks
 }
 
-fn no_bucket(error: &ProbeError, config: &StorageConfig) -> Check {
-    let bucket = &config.bucket;
+fn no_bucket(error: &ProbeError, settings: &StorageSettings) -> Check {
+    let bucket = &settings.bucket;
     let advice = match error.status {
         None => {
             "check that S3_ENDPOINT (or Amazon's, in AWS_REGION) can be reached from this machine".to_owned()

@@ -2,13 +2,13 @@
 
 use chrono::TimeDelta;
 use primetech_actors::clock::SharedClock;
+use primetech_stripe::{PaymentProvider, ProviderTimeouts};
 use secrecy::ExposeSecret;
 
 use super::check::{Check, compare_clocks};
 use super::configuration::word;
 use super::http;
 use crate::config::{Environment, StripeConfig};
-use crate::integrations::stripe::{PaymentProvider, ProviderTimeouts};
 
 pub(super) const STRIPE: &str = "stripe";
 const API_BASE: &str = "https://api.stripe.com";

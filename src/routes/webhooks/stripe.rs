@@ -4,13 +4,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use primetech_actors::ask::ask;
 use primetech_actors::fault::Fault;
 use primetech_actors::webhook::{Deliver, contended_by};
+use primetech_stripe::signature;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::app::State;
 use crate::error::{ApiError, Code};
-use crate::integrations::stripe::signature;
 use crate::layers::raw_body::RawBody;
 use crate::openapi::Doc;
 use crate::routes::{Endpoint, Expects};

@@ -3,13 +3,16 @@
 use actix_web::{HttpResponse, web};
 use primetech_http::endpoint::Endpoint;
 use primetech_http::error::ApiError;
-use primetech_http::input::{Input, rules};
+use primetech_http::input::Input;
+use primetech_http::input::rules::Flaw;
+use primetech_http::input::sent::{Lines, ObjectBuilder, Text};
 use primetech_http::layers::facts::RequestId;
 use primetech_http::layers::permission::Admin;
 use primetech_http::openapi::{Doc, schemas};
 use primetech_kernel::identifiers::BookingRef;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Type;
 
 use crate::domain::Bookings;
 use crate::error::{BOOKING_INVALID_TRANSITION, BOOKING_NOT_FOUND};
@@ -33,14 +36,28 @@ fn doc() -> Doc {
         .refuses(&[BOOKING_NOT_FOUND, BOOKING_INVALID_TRANSITION])
 }
 
-/// What is sent.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the shape of the document; fields are read by their rules")]
-struct MoveBody {
-    #[schema(example = "CONFIRMED")]
-    status: BookingStatus,
-    #[schema(example = "See you then.", max_length = 2000)]
-    note: Option<String>,
+primetech_http::sent! {
+    /// The status that follows.
+    struct MoveBody {
+        status: BookingStatus,
+        /// For the customer.
+        note: Option<Lines<1, 2000>> = "See you then.",
+    }
+}
+
+impl Text for BookingStatus {
+    type Value = Self;
+
+    fn judge(text: &str) -> Result<Self, Flaw> {
+        Self::parse(text).map_err(Flaw::from)
+    }
+
+    fn schema() -> ObjectBuilder {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(Self::ALL.map(Self::as_str)))
+            .examples([Self::Confirmed.as_str()])
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -55,10 +72,8 @@ async fn handle(
     mut input: Input,
 ) -> Result<HttpResponse, ApiError> {
     let reference = input.path("bkgRef", BookingRef::parse);
-    let mut body = input.body()?;
-    let to = body.required("status", BookingStatus::parse);
-    let note = body.optional("note", rules::lines(1..=2000));
-    let (reference, to, note) = input.finish((reference, to, note))?;
+    let body = input.sent::<MoveBody>()?;
+    let (reference, MoveBody { status: to, note }) = input.finish((reference, body))?;
     let by_email = session.user.email.clone();
     let wanted = MoveBooking {
         scope: session.scope(),

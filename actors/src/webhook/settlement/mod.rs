@@ -4,13 +4,17 @@
 mod changed;
 mod store;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::ledger::{Account, OrderStatus};
 use crate::database::BatchTx;
 use crate::order::attempts::end_sessions;
-use crate::outbox::{self, NewMessage, Sort, enqueue};
+use crate::outbox::{self, MailAllowances, NewMessage, Sort, WantedMail, enqueue};
 
 pub(super) use changed::Changed;
 pub(super) use store::ReceiptsExhausted;
@@ -24,6 +28,7 @@ const EVENT: Sort = Sort::new("event");
 pub(super) async fn write(
     tx: &mut BatchTx,
     now: DateTime<Utc>,
+    allowances: &MailAllowances,
     changes: &[Changed],
 ) -> sqlx::Result<Result<(), ReceiptsExhausted>> {
     let changes: Vec<&Changed> = changes.iter().filter(|change| change.before != change.after).collect();
@@ -42,15 +47,36 @@ pub(super) async fn write(
     {
         return Ok(Err(exhausted));
     }
-    enqueue(connection, now, &messages(&changes)).await?;
+    let held_back = held_back(connection, now, allowances, &paid).await?;
+    enqueue(connection, now, &messages(&changes, &held_back)).await?;
     for change in changes {
         change.tell(tx, now);
     }
     Ok(Ok(()))
 }
 
+/// The orders whose buyers are not mailed. An order that costs nothing is placed as easily as a form is sent, for any
+/// address that nobody has confirmed: its mail counts as one that a stranger caused.
+async fn held_back(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    allowances: &MailAllowances,
+    paid: &[&Account],
+) -> sqlx::Result<BTreeSet<Uuid>> {
+    let free: Vec<&Account> = paid.iter().copied().filter(|account| account.total == 0).collect();
+    if free.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let unconfirmed = store::unconfirmed_buyers(connection, &free).await?;
+    let mails: Vec<WantedMail<'_>> =
+        unconfirmed.iter().map(|(_, email)| WantedMail { email, sort: ORDER_PAID, leaves: true }).collect();
+    let allowed = allowances.take(connection, now, &mails).await?;
+    let orders = unconfirmed.iter().map(|(order_id, _)| *order_id);
+    Ok(orders.zip(allowed).filter(|(_, is_allowed)| !is_allowed).map(|(order_id, _)| order_id).collect())
+}
+
 /// What others are told of, in the same transaction.
-fn messages(changes: &[&Changed]) -> Vec<NewMessage> {
+fn messages(changes: &[&Changed], held_back: &BTreeSet<Uuid>) -> Vec<NewMessage> {
     let mut messages = Vec::new();
     for change in changes {
         let account = &change.after;
@@ -65,7 +91,9 @@ fn messages(changes: &[&Changed]) -> Vec<NewMessage> {
             });
         };
         if change.became_paid() {
-            tell("mail.order-paid", ORDER_PAID);
+            if !held_back.contains(&account.order_id) {
+                tell("mail.order-paid", ORDER_PAID);
+            }
             tell("event.order-paid", EVENT);
         }
         if change.is_refunded_now() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::changed::Changed;
 use crate::counter::series::{self, Kind, Series};
@@ -226,4 +227,22 @@ pub(super) async fn write_refund_reports(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Those orders whose buyer's address is not confirmed, with the address.
+pub(super) async fn unconfirmed_buyers(
+    connection: &mut PgConnection,
+    orders: &[&Account],
+) -> sqlx::Result<Vec<(Uuid, String)>> {
+    sqlx::query_as(
+        "SELECT bought.order_id, u.email
+         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS bought (tenant_id, order_id, user_id)
+         JOIN users u ON u.tenant_id = bought.tenant_id AND u.id = bought.user_id
+         WHERE u.email_verified_at IS NULL ORDER BY bought.order_id",
+    )
+    .bind(orders.iter().map(|account| account.tenant_id).collect::<Vec<_>>())
+    .bind(orders.iter().map(|account| account.order_id).collect::<Vec<_>>())
+    .bind(orders.iter().map(|account| account.user_id).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await
 }

@@ -28,6 +28,7 @@ mod field;
 pub mod page;
 mod parameters;
 pub mod rules;
+pub mod sent;
 
 use std::fmt::Display;
 use std::future::{Ready, ready};
@@ -47,6 +48,7 @@ pub use body::Body;
 use faults::Faults;
 pub use field::{Field, Fields};
 use parameters::Query;
+use sent::Sent;
 
 /// The input of one request, as an extractor: it never fails itself, so what stands before it in a handler's
 /// arguments (who may call) decides first.
@@ -76,6 +78,11 @@ impl Input {
                 Err(ApiError::new(Code::UNSUPPORTED_MEDIA_TYPE))
             }
         }
+    }
+
+    /// The body as the struct `T`, made by [`sent!`](crate::sent). Errors as [`body`](Self::body).
+    pub fn sent<T: Sent>(&mut self) -> Result<Field<T>, ApiError> {
+        Ok(T::read(&mut self.body()?))
     }
 
     /// What the request asks for, as a hash: method, path and the meaning of its body. The order of a JSON object's

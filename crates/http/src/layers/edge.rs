@@ -18,7 +18,7 @@ use actix_web::http::header::HeaderValue;
 use futures_util::FutureExt;
 
 use super::canonical;
-use super::facts::{Facts, REQUEST_ID};
+use super::facts::{REQUEST_ID, RequestFacts};
 use super::outcome::Outcome;
 use super::{security_headers, unread};
 use crate::endpoint::is_api;
@@ -51,7 +51,7 @@ where
     apply_fn_factory(application, move |mut request: Request, service: &F::Service| {
         let method = request.method().clone();
         let path_is_api = is_api(request.path());
-        let facts = Facts::of(&method, request.headers());
+        let facts = RequestFacts::of(&method, request.headers());
         request.extensions_mut().insert(Rc::clone(&facts));
         let unread = unread::hold(&mut request);
         let called =
@@ -99,7 +99,7 @@ async fn outcome<B: MessageBody + 'static>(
     }
 }
 
-fn log(method: &Method, facts: &Facts, response: &actix_web::HttpResponse, took: Duration) {
+fn log(method: &Method, facts: &RequestFacts, response: &actix_web::HttpResponse, took: Duration) {
     let tenant = facts.tenant();
     tracing::info!(
         target: "access",

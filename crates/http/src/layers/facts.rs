@@ -22,7 +22,7 @@ const LONGEST_REQUEST_ID: usize = 64;
 
 /// One request's facts. Shared between the layers, which all run on the request's thread.
 #[derive(Debug)]
-pub struct Facts {
+pub struct RequestFacts {
     request_id: Rc<str>,
     /// The pattern of the route, not the path: paths hold keys and references.
     route: OnceCell<String>,
@@ -30,7 +30,7 @@ pub struct Facts {
     spans: RequestSpans,
 }
 
-impl Facts {
+impl RequestFacts {
     pub(super) fn of(method: &Method, headers: &HeaderMap) -> Rc<Self> {
         let request_id = request_id(headers);
         let spans = RequestSpans::begin(method, headers, &request_id);
@@ -96,7 +96,8 @@ impl FromRequest for RequestId {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let facts = request.extensions().get::<Rc<Facts>>().map(|facts| Self(Rc::clone(&facts.request_id)));
+        let facts =
+            request.extensions().get::<Rc<RequestFacts>>().map(|facts| Self(Rc::clone(&facts.request_id)));
         ready(facts.ok_or_else(|| ApiError::internal("a request without an id")))
     }
 }

@@ -1,7 +1,7 @@
 //! The layers of a request, in their locked order.
 //!
 //! [`edge`] is around everything: request id, access log, panics, timeout, canonical errors and security headers.
-//! Below it, [`wire`] handles what never becomes a request, and [`unread`] handles bodies that are no longer read.
+//! Below it, [`connection`] handles what never becomes a request, and [`unread`] handles bodies that are no longer read.
 //! Everything under `/api` then passes:
 //!
 //! 1. [`tenant`]: the host selects the tenant. The cross-origin headers ([`origin`]) follow at once: they depend on
@@ -20,6 +20,7 @@
 pub mod address;
 mod body;
 pub mod canonical;
+pub mod connection;
 pub mod cookies;
 pub mod edge;
 pub mod facts;
@@ -34,7 +35,6 @@ mod security_headers;
 pub mod session;
 pub mod tenant;
 mod unread;
-pub mod wire;
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 

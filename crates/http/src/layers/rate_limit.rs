@@ -18,7 +18,7 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 use primetech_kernel::tenancy::Tenant;
 
 use super::address::ClientAddress;
-use super::facts::Facts;
+use super::facts::RequestFacts;
 use super::refuse;
 use crate::context::HttpContext;
 use crate::endpoint::{Argument, Endpoint};
@@ -41,7 +41,7 @@ impl Buckets {
         // What may be got may be asked about, at the same price.
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         let extensions = request.extensions();
-        let route = extensions.get::<Rc<Facts>>().and_then(|facts| facts.route());
+        let route = extensions.get::<Rc<RequestFacts>>().and_then(|facts| facts.route());
         route
             .and_then(|route| self.0.get(route))
             .and_then(|methods| methods.iter().find(|(known, _)| known == method))

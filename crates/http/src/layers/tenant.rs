@@ -8,7 +8,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 use primetech_kernel::tenancy::{Resolution, Tenant};
 
-use super::facts::Facts;
+use super::facts::RequestFacts;
 use super::{host, rate_limit};
 use crate::context::HttpContext;
 use crate::error::{ApiError, Code};
@@ -20,7 +20,7 @@ pub async fn layer(
 ) -> Result<ServiceResponse, Error> {
     match resolve(&state, &host::current(&request)).await {
         Ok(tenant) => {
-            if let Some(facts) = request.extensions().get::<std::rc::Rc<Facts>>() {
+            if let Some(facts) = request.extensions().get::<std::rc::Rc<RequestFacts>>() {
                 facts.know_tenant(&tenant.slug);
             }
             request.extensions_mut().insert(tenant);

@@ -87,7 +87,7 @@ impl Lane {
         // The semaphore is never closed.
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
         let begun = Instant::now();
-        let begin = self.database.patience.wait(async {
+        let begin = self.database.connect_timeout.wait(async {
             let mut own = match self.take() {
                 Some(own) => own,
                 None => self.open().await?,

@@ -3,13 +3,13 @@
 //! Every connection works under the role `primetech_app`, whatever role the URL logs in as, so row-level security
 //! applies. A store function takes one of the transactions of [`tx`], never a pool.
 
-mod home;
+mod connect_timeout;
 pub mod inspection;
 pub mod lane;
 pub mod owner;
-mod patience;
 mod plans;
 mod platform;
+mod pool_opener;
 pub mod tx;
 
 use std::str::FromStr;
@@ -25,8 +25,8 @@ use crate::events::Reactions;
 use crate::fault::Fault;
 use crate::outbox::OutboxSignal;
 use crate::tenancy::TenantScope;
-use home::Home;
-use patience::Patience;
+use connect_timeout::ConnectTimeout;
+use pool_opener::PoolOpener;
 use tx::{PlatformTx, TenantTx};
 
 pub use lane::BatchTx;
@@ -35,7 +35,7 @@ pub use lane::BatchTx;
 pub const APPLICATION_ROLE: &str = "primetech_app";
 
 /// How long a request may wait for a free connection of a database that is there, before it is told that it cannot be
-/// served. One that is unreachable is reported sooner: see [`patience`].
+/// served. One that is unreachable is reported sooner: see [`connect_timeout`].
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long one statement may run: longer than any should, shorter than a client's patience.
@@ -45,8 +45,8 @@ const STATEMENT_TIMEOUT_MS: &str = "15000";
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
-    home: Home,
-    patience: Patience,
+    pool_opener: PoolOpener,
+    connect_timeout: ConnectTimeout,
     actor: Actor,
     /// Set once, when the modules of a process are put together.
     reactions: Arc<OnceLock<Reactions>>,
@@ -81,12 +81,12 @@ impl Database {
             ]);
         // Statements are reported without their values: to traces, and slow ones to the log.
         // Errors are logged once, where a request is answered.
-        let patience = Patience::new(options.clone());
+        let connect_timeout = ConnectTimeout::new(options.clone());
         let pool = pool(options, max_connections);
         Ok(Self {
             pool,
-            home: Home::here(max_connections),
-            patience,
+            pool_opener: PoolOpener::here(max_connections),
+            connect_timeout,
             actor: Actor::System,
             reactions: Arc::default(),
             outbox: OutboxSignal::default(),
@@ -122,10 +122,10 @@ impl Database {
     /// Waits for a transaction to begin, on a connection that outlives the thread it is begun from.
     async fn begin<T>(&self, begin: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
         let begin = async {
-            self.home.open_if_none_is_free(&self.pool).await?;
+            self.pool_opener.open_if_none_is_free(&self.pool).await?;
             begin.await
         };
-        self.patience.wait(begin).await
+        self.connect_timeout.wait(begin).await
     }
 
     /// A transaction that sees one tenant's rows.
@@ -150,7 +150,7 @@ impl Database {
 
     /// A transaction that deletes rows of all tenants whose time is over, and sees nothing else.
     pub async fn sweeper_tx(&self) -> sqlx::Result<PlatformTx> {
-        self.patience.wait(PlatformTx::begin_as(&self.pool, "sweeper")).await
+        self.connect_timeout.wait(PlatformTx::begin_as(&self.pool, "sweeper")).await
     }
 
     /// Reads in one transaction. A connection that turns out to be broken costs another try, not an error.
@@ -181,8 +181,10 @@ impl Database {
         scope: &TenantScope,
         work: impl AsyncFnOnce(&mut TenantTx) -> sqlx::Result<T>,
     ) -> Result<T, Fault> {
-        let mut transaction =
-            self.patience.wait(TenantTx::begin_snapshot(&self.pool, scope, self.actor.clone())).await?;
+        let mut transaction = self
+            .connect_timeout
+            .wait(TenantTx::begin_snapshot(&self.pool, scope, self.actor.clone()))
+            .await?;
         let value = work(&mut transaction).await?;
         transaction.end_read().await?;
         Ok(value)

@@ -6,6 +6,7 @@
 
 mod claims;
 mod once;
+mod saga;
 mod store;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use claims::CLAIM_LIFETIME;
 
 pub use claims::{Claimed, HeldClaim, IdempotencyClaim, KeyedClaim, Refused, SavedAnswer};
 pub use once::{Keyed, KeyedItem, Once, OnceDone, OnceError, Render};
+pub use saga::{Claims, Held, NotPlaced, Saga, run};
 pub use store::{forget, release, release_unknown, save_answer, save_answers};
 
 /// How long an answer is kept.

@@ -30,19 +30,21 @@ const PACE: Duration = Duration::from_millis(200);
 const BATCH: i64 = 500;
 
 /// Sessions and tokens stay for a while after their time, so that their end can still be looked up.
-const KEPT_AFTER_EXPIRY: TimeDelta = TimeDelta::days(7);
+const RETENTION_AFTER_EXPIRY: TimeDelta = TimeDelta::days(7);
 
 /// So are delivered messages: a customer who misses a mail asks within weeks.
-const KEPT_AFTER_DELIVERY: TimeDelta = TimeDelta::days(30);
+const RETENTION_AFTER_DELIVERY: TimeDelta = TimeDelta::days(30);
 
 impl Table {
     /// For how long a row stays after its time.
-    fn kept(self) -> TimeDelta {
+    fn retention(self) -> TimeDelta {
         match self {
-            Self::Sessions | Self::EmailVerificationTokens | Self::PasswordResetTokens => KEPT_AFTER_EXPIRY,
+            Self::Sessions | Self::EmailVerificationTokens | Self::PasswordResetTokens => {
+                RETENTION_AFTER_EXPIRY
+            }
             // The key may be used again as soon as it has expired.
             Self::IdempotencyKeys => TimeDelta::zero(),
-            Self::OutboxMessages => KEPT_AFTER_DELIVERY,
+            Self::OutboxMessages => RETENTION_AFTER_DELIVERY,
             // Counted while they are in the window.
             Self::MailAllowances => outbox::WINDOW,
         }
@@ -84,7 +86,7 @@ impl Sweeper {
     pub async fn round(&self) -> Result<Round, Fault> {
         let mut round = Round::default();
         for table in Table::ALL {
-            let over = self.clock.now() - table.kept();
+            let over = self.clock.now() - table.retention();
             let mut tx = self.database.sweeper_tx().await?;
             let deleted = store::delete_over(tx.connection(), table, over, BATCH).await?;
             tx.commit().await?;

@@ -22,6 +22,8 @@ pub struct Tenant {
     pub domains: Vec<String>,
     /// Further web origins that a checkout may send its customer back to.
     pub return_origins: Vec<String>,
+    /// The modules whose endpoints it does without.
+    pub switched_off_modules: Vec<String>,
     /// Where its customers are led to, without a slash at the end; none: to the front end of the installation.
     pub site_url: Option<String>,
 }
@@ -68,6 +70,7 @@ struct TenantRow {
     active: bool,
     domains: Vec<String>,
     return_origins: Vec<String>,
+    switched_off_modules: Vec<String>,
     site_url: Option<String>,
 }
 
@@ -101,6 +104,7 @@ impl TenantDirectory {
                 name: row.name,
                 domains: row.domains,
                 return_origins: row.return_origins,
+                switched_off_modules: row.switched_off_modules,
                 site_url: row.site_url,
             })),
         };
@@ -119,7 +123,7 @@ impl TenantDirectory {
     }
 
     async fn load(&self, host: &str) -> Result<Option<TenantRow>, Fault> {
-        let query = "SELECT t.id, t.slug, t.name, t.active, t.return_origins, t.site_url,
+        let query = "SELECT t.id, t.slug, t.name, t.active, t.return_origins, t.switched_off_modules, t.site_url,
                             ARRAY(SELECT other.host FROM tenant_domains other WHERE other.tenant_id = t.id ORDER BY other.host) AS domains
                      FROM tenant_domains d JOIN tenants t ON t.id = d.tenant_id
                      WHERE d.host = $1";

@@ -30,6 +30,8 @@ pub struct TenantRecord {
     pub domains: Vec<String>,
     /// Web origins beyond them that a checkout may send its customer back to.
     pub return_origins: Vec<String>,
+    /// The modules whose endpoints answer the tenant 404.
+    pub switched_off_modules: Vec<String>,
     /// On documents.
     pub tax_id: Option<String>,
     /// Where links in its mails lead to, without a slash at the end; none: to the front end of the installation.
@@ -132,7 +134,7 @@ macro_rules! select_tenants {
             "SELECT t.id, t.slug, t.name, t.active, t.address,
                     ARRAY(SELECT d.host FROM tenant_domains d WHERE d.tenant_id = t.id ORDER BY d.created_at, d.host)
                         AS domains,
-                    t.return_origins, t.tax_id, t.site_url, t.reply_to, t.created_at
+                    t.return_origins, t.switched_off_modules, t.tax_id, t.site_url, t.reply_to, t.created_at
              FROM tenants t ",
             $which
         )
@@ -334,6 +336,37 @@ pub async fn set_return_origin(
                 if allowed { "tenant.return_origin_allowed" } else { "tenant.return_origin_disallowed" };
             record(tx, now, tenant.id, action, json!({ "origin": origin })).await?;
             Ok(read(tx.connection(), slug).await?.map(|tenant| (tenant, true)))
+        })
+        .await
+}
+
+/// Switches a module on or off for a tenant. Tells whether that changed anything.
+pub async fn switch_module(
+    owner: &mut OwnerConnection,
+    now: DateTime<Utc>,
+    slug: &str,
+    module: &str,
+    on: bool,
+) -> Result<(TenantRecord, bool), RegistryError> {
+    owner
+        .write(async |tx| {
+            // One statement, so that of two changes at once neither is lost.
+            let changed: Option<Uuid> = sqlx::query_scalar(
+                "UPDATE tenants SET switched_off_modules =
+                     CASE WHEN $3 THEN array_remove(switched_off_modules, $2)
+                          ELSE ARRAY(SELECT unnest(switched_off_modules || $2) ORDER BY 1) END
+                 WHERE slug = $1 AND ($2 = ANY (switched_off_modules)) = $3 RETURNING id",
+            )
+            .bind(slug)
+            .bind(module)
+            .bind(on)
+            .fetch_optional(tx.connection())
+            .await?;
+            if let Some(tenant_id) = changed {
+                let action = if on { "tenant.module_switched_on" } else { "tenant.module_switched_off" };
+                record(tx, now, tenant_id, action, json!({ "module": module })).await?;
+            }
+            Ok(read(tx.connection(), slug).await?.map(|tenant| (tenant, changed.is_some())))
         })
         .await
 }

@@ -103,7 +103,7 @@ fn the_composition_and_the_help_name_what_the_plugin_brings() {
     let ran = run(&["modules", "--json"], std::iter::empty());
     let document: Value = serde_json::from_slice(&ran.stdout).unwrap();
     let modules = document["modules"].as_array().unwrap();
-    assert_eq!(modules.first().unwrap()["name"], "platform");
+    assert_eq!(modules.first().unwrap()["name"], "accounts");
     let loyalty = modules.last().unwrap();
     assert_eq!(loyalty["name"], "loyalty");
     assert_eq!(

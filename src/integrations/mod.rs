@@ -1,7 +1,0 @@
-//! Thin clients of outside services. Each implements what the domains need.
-
-pub mod mail;
-pub mod money;
-pub mod pdf;
-pub mod storage;
-pub mod stripe;

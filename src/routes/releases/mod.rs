@@ -1,3 +1,0 @@
-//! The published releases of a shop.
-
-pub mod list;
