@@ -194,13 +194,15 @@ pub(super) async fn lease(
     Ok(rows.into_iter().filter(|row| !row.waits).map(|row| row.message).collect())
 }
 
-/// When the first message is due that comes before this one of the same subject. One look at the index for each: PostgreSQL
-/// does not see, for several at once, that the index of subjects is the one to go by.
+/// When the first message is due that comes before this one of the same subject. One look at the index of subjects for
+/// each. Tenant and status are asked for in a way that no other index serves: PostgreSQL would go by the tenant, or through
+/// all pending messages, if its statistics are of a time when there were few.
 async fn earlier_of(tx: &mut PlatformTx, message: &Locked) -> sqlx::Result<Option<DateTime<Utc>>> {
     let (Some(subject), Some(sequence)) = (&message.subject, message.sequence) else { return Ok(None) };
     sqlx::query_scalar(
         "SELECT m.next_attempt_at FROM outbox_messages m
-         WHERE m.status = 'PENDING' AND m.tenant_id = $1 AND m.subject = $2 AND m.sequence < $3
+         WHERE m.sent_at IS NULL AND m.subject = $2 AND m.sequence < $3
+           AND m.status <> 'DEAD' AND m.tenant_id IS NOT DISTINCT FROM $1
          ORDER BY m.sequence LIMIT 1",
     )
     .persistent(false)
@@ -221,13 +223,16 @@ pub(super) async fn release_next(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "UPDATE outbox_messages AS message SET next_attempt_at = $4
+        "UPDATE outbox_messages AS message SET next_attempt_at = least(message.next_attempt_at, $4)
          FROM (SELECT m.tenant_id, m.id FROM outbox_messages m
-               WHERE m.status = 'PENDING' AND m.tenant_id = $1 AND m.subject = $2 AND m.sequence > $3
+               -- See `earlier_of`.
+               WHERE m.sent_at IS NULL AND m.subject = $2 AND m.sequence > $3
+                 AND m.status <> 'DEAD' AND m.tenant_id IS NOT DISTINCT FROM $1
                ORDER BY m.sequence LIMIT 1) AS next
          WHERE message.tenant_id = next.tenant_id AND message.id = next.id
-           -- One that was tried before keeps the time of its next try, or its lease.
-           AND message.attempts = 0 AND message.next_attempt_at > $4",
+           -- One that was tried before keeps the time of its next try, or its lease. The time is asked of none: one that
+           -- another process is putting off at this moment is waited for, and until then it still looks due.
+           AND message.attempts = 0",
     )
     .persistent(false)
     .bind(tenant_id)
