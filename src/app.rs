@@ -37,7 +37,8 @@ use primetech_http::endpoint::Endpoint;
 use primetech_http::error::Code;
 use primetech_http::limits::Limits;
 use primetech_http::listener;
-use primetech_http::rate_limits::{InvalidRedisUrl, RateLimitSettings, RateLimiter};
+use primetech_http::rate_limits::{Bucket, InvalidRedisUrl, RateLimitSettings, RateLimiter};
+use primetech_kernel::invalidation::Change;
 use primetech_kernel::runtime::Runtime;
 use primetech_licences::{CertificateSigner, InvalidSigningKey};
 use primetech_mail::MailClientError;
@@ -220,6 +221,12 @@ impl Application {
         if runtime.database.heard_by(reactions).is_err() {
             return Err(ServeError::Actors(Fault::internal("the database has listeners already")));
         }
+        let counters = rate_limiter.clone();
+        actors.caches.subscribe(move |change| {
+            if let Change::Cleared(counter) = change {
+                counters.forget_counter(Bucket::LoginFailures, counter);
+            }
+        });
         let http = HttpContext::new(HttpParts {
             limits,
             cookies: config.cookies,

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
+use serde_json::json;
 
-use crate::harness::{DEMO, Shop, Visitor, until};
+use crate::harness::{DEMO, PASSWORD, Shop, Visitor, cookie_of, until};
 
 /// A change is known everywhere within a second (`primetech_actors::invalidation`); the rest is for a busy machine.
 const STALE_AT_MOST: Duration = Duration::from_secs(3);
@@ -55,4 +56,31 @@ async fn a_process_that_hears_no_announcements_asks_the_database() {
                     WHERE datname = current_database() AND query ILIKE 'LISTEN%'";
     assert!(shop.count(deafened).await >= 2);
     assert!(forgotten(&shop, &visitor).await < STALE_AT_MOST);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_ended_is_gone_at_once_where_it_was_ended() {
+    let shop = Shop::open().await;
+    let visitor = shop.register(DEMO).await;
+    // Often, because what is asked is whether the answer can come before the announcement is heard.
+    for _ in 0..30 {
+        let log_in = json!({"email": visitor.email, "password": PASSWORD});
+        let signed_in = shop.post(0, DEMO, "/api/auth/login", &log_in).await.expect(200);
+        let cookie = cookie_of(&signed_in);
+        let headers = [("cookie", cookie.as_str()), ("content-type", "application/json")];
+        let me = async || shop.send(0, Method::GET, DEMO, "/api/auth/me", &headers[..1], None).await.status;
+        assert_eq!(me().await, 200, "it is remembered");
+        shop.send(0, Method::POST, DEMO, "/api/auth/logout", &headers[..1], None).await.expect(204);
+        assert_eq!(me().await, 401, "signed out");
+
+        let signed_in = shop.post(0, DEMO, "/api/auth/login", &log_in).await.expect(200);
+        let cookie = cookie_of(&signed_in);
+        let headers = [("cookie", cookie.as_str()), ("content-type", "application/json")];
+        let me = async || shop.send(0, Method::GET, DEMO, "/api/auth/me", &headers[..1], None).await.status;
+        assert_eq!(me().await, 200, "it is remembered");
+        let again =
+            shop.send(0, Method::POST, DEMO, "/api/auth/login", &headers, Some(log_in.to_string())).await;
+        again.expect(200);
+        assert_eq!(me().await, 401, "replaced by another sign-in");
+    }
 }

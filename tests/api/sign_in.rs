@@ -156,3 +156,30 @@ async fn blanks_around_an_address_are_trimmed() {
         ["email"]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_at_one_process_clears_the_failed_logins_of_the_other_without_redis() {
+    let limits = [("RATE_LIMIT", "on"), ("RATE_LIMIT_AUTH", "1000"), ("RATE_LIMIT_LOGIN_FAILURES", "2")];
+    let shop = Shop::open_as(2, &limits).await;
+    let visitor = shop.register(DEMO).await;
+    let log_in = async |instance: usize, password: &str| {
+        let body = json!({"email": visitor.email, "password": password});
+        shop.post(instance, DEMO, "/api/auth/login", &body).await.status.as_u16()
+    };
+    for instance in [0, 1] {
+        assert_eq!(log_in(instance, "not the right one").await, 401);
+        assert_eq!(log_in(instance, "not the right one").await, 401);
+        assert_eq!(log_in(instance, PASSWORD).await, 429);
+    }
+    shop.post(0, DEMO, "/api/auth/request-password-reset", &json!({"email": visitor.email}))
+        .await
+        .expect(202);
+    until("the link is mailed", async || token_in(&shop, "/reset-password").is_some()).await;
+    let token = token_in(&shop, "/reset-password").unwrap();
+    let password = "another battery staple horse";
+    shop.post(0, DEMO, "/api/auth/reset-password", &json!({"token": token, "password": password}))
+        .await
+        .expect(204);
+    assert_eq!(log_in(0, password).await, 200);
+    until("the other process has heard of it", async || log_in(1, password).await == 200).await;
+}

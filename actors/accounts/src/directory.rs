@@ -8,6 +8,7 @@ use primetech_kernel::database::Database;
 use primetech_kernel::fault::Fault;
 use primetech_kernel::invalidation::{CacheEpoch, Change};
 use primetech_kernel::tenancy::TenantScope;
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use crate::actor::{EXTEND_AFTER, IDLE_LIFETIME, SessionActor};
@@ -47,7 +48,7 @@ impl SessionDirectory {
             Change::Session(id) => cached.retain(|_, session| session.session_id != id),
             Change::User(id) => cached.retain(|_, session| session.user.id != id),
             Change::Everything => cached.clear(),
-            Change::Tenant(_) => {}
+            Change::Tenant(_) | Change::Cleared(_) => {}
         });
         Self { database, actor, secret, clock, epoch, sessions }
     }
@@ -88,6 +89,21 @@ impl SessionDirectory {
             self.extend(key, &session);
         }
         Ok(Some(session))
+    }
+
+    /// Drops sessions that have just been ended, in this process at once; other processes hear of it.
+    pub fn forget(&self, tenant: &TenantScope, tokens: &[SecretString]) {
+        for token in tokens {
+            let key = (tenant.tenant_id(), self.secret.session_hash(token.expose_secret()));
+            // One that is being read at this moment is not cached either.
+            let id = self.sessions.get(&key).map_or(Uuid::nil(), |session| session.session_id);
+            self.epoch.announce(Change::Session(id));
+        }
+    }
+
+    /// Drops all sessions of a user that have just been ended.
+    pub fn forget_user(&self, user_id: Uuid) {
+        self.epoch.announce(Change::User(user_id));
     }
 
     /// Slides the expiry forward without making the request wait. At most one write a day for each session: the

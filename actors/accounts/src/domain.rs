@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::Addr;
 use primetech_kernel::database::Database;
 use primetech_kernel::fault::Fault;
-use primetech_kernel::invalidation::CacheEpoch;
+use primetech_kernel::invalidation::{self, CacheEpoch};
 use primetech_kernel::outbox::{Delivery, DeliveryError, MailAllowances};
 use primetech_kernel::runtime::Runtime;
 use primetech_kernel::tenancy::TenantScope;
@@ -53,6 +53,14 @@ impl Accounts {
     /// Tells who a session's token belongs to.
     pub fn sessions(&self) -> &SessionDirectory {
         &self.sessions
+    }
+
+    /// Tells all processes that an account's failed logins count no more. One that does not hear it goes on counting for
+    /// the rest of their time.
+    pub(crate) async fn tell_cleared(&self, counter: Uuid) {
+        if let Err(error) = invalidation::tell_cleared(&self.users.database, counter).await {
+            tracing::warn!(%error, "other processes may go on counting failed logins that were cleared");
+        }
     }
 
     /// Mails a link to the user of a request; nothing if there is none, or none any more.

@@ -37,6 +37,8 @@ const RESET_MAIL: &str = "mail.reset-password";
 
 impl Module for Accounts {
     const NAME: &'static str = "accounts";
+    // Whoever signs in to another module does so here.
+    const SWITCHABLE: bool = false;
 
     fn surface(self: &Arc<Self>, on: &mut Surface) {
         let actor = self.actor().clone();

@@ -31,6 +31,8 @@ pub enum Change {
     Tenant(Uuid),
     Session(Uuid),
     User(Uuid),
+    /// What was counted against an account counts no more. The id is the counter's.
+    Cleared(Uuid),
     /// Announcements may have been missed.
     Everything,
 }
@@ -43,6 +45,7 @@ impl Change {
             "tenant" => Some(Self::Tenant(id)),
             "session" => Some(Self::Session(id)),
             "user" => Some(Self::User(id)),
+            "cleared" => Some(Self::Cleared(id)),
             _ => None,
         }
     }
@@ -83,7 +86,8 @@ impl CacheEpoch {
         }
     }
 
-    fn announce(&self, change: Change) {
+    /// Applies a change to the caches of this process, at once: whoever made it need not wait for its announcement.
+    pub fn announce(&self, change: Change) {
         let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         self.epoch.fetch_add(1, Ordering::AcqRel);
         for subscriber in self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -95,6 +99,13 @@ impl CacheEpoch {
         self.heard.store(heard, Ordering::Release);
         self.announce(Change::Everything);
     }
+}
+
+/// Tells all processes that what was counted under `id` counts no more. Nothing in the database tells it.
+pub async fn tell_cleared(database: &Database, id: Uuid) -> sqlx::Result<()> {
+    let query = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(format!("cleared:{id}"));
+    database.wait(query.execute(database.pool())).await?;
+    Ok(())
 }
 
 /// Listens for ever; ends when the returned task is aborted or the pool is closed.

@@ -10,6 +10,8 @@ use primetech_http::layers::rate_limit::{Standings, refusal};
 use primetech_http::rate_limits::{Bucket, RateLimiter, Standing, Subject};
 use primetech_kernel::tenancy::Tenant;
 
+use crate::domain::Accounts;
+
 pub(super) struct FailedLogins<'a> {
     limiter: &'a RateLimiter,
     standings: &'a Standings,
@@ -32,9 +34,11 @@ impl<'a> FailedLogins<'a> {
         self.judge(self.limiter.take(Bucket::LoginFailures, &self.account).await)
     }
 
-    /// Clears the account: its owner has shown to be there, by other means than the password.
-    pub async fn forget(&self) {
-        self.limiter.forget(Bucket::LoginFailures, &self.account).await;
+    /// Clears the account in every process: its owner has shown to be there, by other means than the password.
+    pub async fn forget(&self, accounts: &Accounts) {
+        if let Some(counter) = self.limiter.forget(Bucket::LoginFailures, &self.account).await {
+            accounts.tell_cleared(counter).await;
+        }
     }
 
     fn judge(&self, standing: Option<Standing>) -> Result<(), ApiError> {

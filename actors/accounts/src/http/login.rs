@@ -60,11 +60,12 @@ async fn handle(
     let (email, password) = input.finish((email, password))?;
     let failures = FailedLogins::of(&http.rate_limiter, &standings, &tenant, &email);
     failures.check().await?;
+    let (scope, replaced) = (tenant.scope(), tokens.into_inner());
     let login = Login {
-        scope: tenant.scope(),
+        scope,
         email: email.clone(),
         password,
-        replaces: tokens.into_inner(),
+        replaces: replaced.clone(),
         request_id: request_id.audited(),
     };
     let logged_in = match ask(accounts.actor(), login).await {
@@ -75,6 +76,7 @@ async fn handle(
         }
         Err(error) => return Err(error.into()),
     };
+    accounts.sessions().forget(&scope, &replaced);
     if let Err(refusal) = failures.check().await {
         // Guesses that were made meanwhile used up what was left. The session is known to nobody; it ends here.
         let tokens = vec![logged_in.token.expose().into()];

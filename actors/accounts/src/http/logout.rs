@@ -33,8 +33,8 @@ async fn handle(
     tokens: SessionTokens,
     request_id: RequestId,
 ) -> Result<HttpResponse, ApiError> {
-    let logout =
-        Logout { scope: tenant.scope(), tokens: tokens.into_inner(), request_id: request_id.audited() };
-    ask(accounts.actor(), logout).await?;
+    let (scope, tokens) = (tenant.scope(), tokens.into_inner());
+    ask(accounts.actor(), Logout { scope, tokens: tokens.clone(), request_id: request_id.audited() }).await?;
+    accounts.sessions().forget(&scope, &tokens);
     Ok(HttpResponse::NoContent().cookie(http.cookies.no_session()).finish())
 }

@@ -60,14 +60,16 @@ async fn handle(
     let name = body.optional("name", rules::text(1..=120));
     refuse_weak(&mut input, password.get(), email.get().map(String::as_str));
     let (email, password, name) = input.finish((email, password, name))?;
+    let (scope, replaced) = (tenant.scope(), tokens.into_inner());
     let message = Register {
-        scope: tenant.scope(),
+        scope,
         email,
         password,
         name,
-        replaces: tokens.into_inner(),
+        replaces: replaced.clone(),
         request_id: request_id.audited(),
     };
     let registered = ask(accounts.actor(), message).await?;
+    accounts.sessions().forget(&scope, &replaced);
     Ok(signed_in(&http, HttpResponse::Created(), registered))
 }

@@ -57,6 +57,7 @@ async fn handle(
     let (token, password) = input.finish((token, password))?;
     let reset = ResetPassword { scope: tenant.scope(), token, password, request_id: request_id.audited() };
     let user = ask(accounts.actor(), reset).await?;
-    FailedLogins::of(&http.rate_limiter, &standings, &tenant, &user.email).forget().await;
+    FailedLogins::of(&http.rate_limiter, &standings, &tenant, &user.email).forget(&accounts).await;
+    accounts.sessions().forget_user(user.id);
     Ok(HttpResponse::NoContent().finish())
 }

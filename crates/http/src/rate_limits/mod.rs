@@ -21,11 +21,12 @@ use std::sync::Arc;
 
 use primetech_kernel::clock::SharedClock;
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use local::LocalCounters;
 use policy::{Verdict, Weight};
 use shared::SharedCounters;
-use subject::SubjectKey;
+use subject::{SubjectHash, SubjectKey};
 
 pub(crate) use headers::write as write_headers;
 pub use policy::{Bucket, Policy, RateLimits, Standing};
@@ -90,14 +91,23 @@ impl RateLimiter {
         self.ask(bucket, subject, Weight::Asks).await
     }
 
-    /// What was counted of a subject counts no more.
-    pub async fn forget(&self, bucket: Bucket, subject: &Subject<'_>) {
-        let Some(counters) = self.0.as_ref() else { return };
+    /// What was counted of a subject counts no more. Gives the counter's id, by which other processes forget it too: see
+    /// [`forget_counter`](Self::forget_counter). None if nothing is limited.
+    pub async fn forget(&self, bucket: Bucket, subject: &Subject<'_>) -> Option<Uuid> {
+        let counters = self.0.as_ref()?;
         let subject = counters.key.hash(bucket, subject);
         // Here too where Redis counts: this process may have counted alone for a while, and may again.
         counters.local.forget(bucket, subject);
         if let Some(shared) = &counters.shared {
             shared.forget(bucket, &subject).await;
+        }
+        Some(subject.id())
+    }
+
+    /// Forgets what this process has counted itself under an id that another process gives.
+    pub fn forget_counter(&self, bucket: Bucket, id: Uuid) {
+        if let Some(counters) = self.0.as_ref() {
+            counters.local.forget(bucket, SubjectHash::of_id(id));
         }
     }
 

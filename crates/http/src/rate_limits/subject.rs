@@ -30,6 +30,15 @@ impl SubjectHash {
         Self(bytes)
     }
 
+    /// The same in all processes of an installation.
+    pub fn id(&self) -> Uuid {
+        Uuid::from_bytes(self.0)
+    }
+
+    pub fn of_id(id: Uuid) -> Self {
+        Self(id.into_bytes())
+    }
+
     /// Evenly one of `shards`.
     pub fn shard(&self, shards: usize) -> usize {
         usize::from(self.0[15]) % shards
