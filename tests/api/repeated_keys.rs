@@ -43,17 +43,19 @@ async fn every_endpoint_with_a_key_answers_a_repeat_as_the_first_and_does_nothin
         let path = endpoint.path;
         let example = &operation["requestBody"]["content"]["application/json"]["example"];
         let body = known.fill(example, true);
-        let first = send(&shop, &owner, endpoint, "repeated", &body).await;
+        // Keys are the sender's, whatever endpoint they come to.
+        let (repeated, contested) = (format!("repeated-{path}"), format!("at-once-{path}"));
+        let first = send(&shop, &owner, endpoint, &repeated, &body).await;
         assert!(first.status.is_success(), "{path}: {} {}", first.status, first.text);
         assert!(!first.headers.contains_key("idempotency-replayed"), "{path}");
         let before = settled_rows(&shop).await;
 
-        let again = send(&shop, &owner, endpoint, "repeated", &body).await;
+        let again = send(&shop, &owner, endpoint, &repeated, &body).await;
         assert_eq!((again.status, &again.text), (first.status, &first.text), "{path}");
         assert_eq!(again.headers["idempotency-replayed"], "true", "{path}");
         let mut other = body.clone();
         other["andMore"] = json!(true);
-        let other = send(&shop, &owner, endpoint, "repeated", &other).await;
+        let other = send(&shop, &owner, endpoint, &repeated, &other).await;
         assert_eq!(other.expect(422).code(), "IDEMPOTENCY_KEY_REUSED", "{path}");
         let malformed = send(&shop, &owner, endpoint, &"k".repeat(256), &body).await;
         assert_eq!(malformed.expect(400).code(), "VALIDATION_ERROR", "{path}");
@@ -61,7 +63,7 @@ async fn every_endpoint_with_a_key_answers_a_repeat_as_the_first_and_does_nothin
 
         // At once, with a new key: one is done, and each answer is its answer or says that it is under way.
         let at_once =
-            futures_util::future::join_all((0..8).map(|_| send(&shop, &owner, endpoint, "at-once", &body)))
+            futures_util::future::join_all((0..8).map(|_| send(&shop, &owner, endpoint, &contested, &body)))
                 .await;
         let done: Vec<&Answer> = at_once.iter().filter(|answer| answer.status == first.status).collect();
         assert!(!done.is_empty(), "{path}");

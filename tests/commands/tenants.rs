@@ -243,7 +243,7 @@ async fn a_serving_process_follows_each_change_of_a_tenant() {
     installation.run("tenant activate acme").expect(0);
     until("the tenant is on", async || me("acme.test").await.is_refused(401, "AUTH_REQUIRED")).await;
 
-    let bookings = async |host: &str| serving.get(host, "/api/bookings", "").await;
+    let bookings = async |host: &str| serving.get(host, "/api/admin/bookings", "").await;
     let off = installation.json("tenant switch-off acme bookings");
     assert_eq!(off["switchedOffModules"], serde_json::json!(["bookings"]));
     until("the module is off", async || bookings("acme.test").await.is_refused(404, "NOT_FOUND")).await;

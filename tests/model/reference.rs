@@ -297,6 +297,8 @@ impl Shop {
                 let found = &mut self.orders[usize::from(order)];
                 if !found.is_paid() {
                     found.attempts += 1;
+                    // An order that ended waits for its payment again.
+                    found.ended = None;
                 }
                 found.answered = found.status();
                 format!("201 {} invoice {} again", found.answered, order + 1)

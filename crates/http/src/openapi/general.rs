@@ -31,6 +31,10 @@ pub(super) fn refusals(endpoint: &Endpoint, has_parameters: bool) -> Vec<Code> {
         Expects::RawBody => codes.extend([Code::RATE_LIMITED, Code::PAYLOAD_TOO_LARGE]),
         Expects::Nothing => {}
     }
+    if endpoint.module.is_some() {
+        // A tenant may do without the module.
+        codes.push(Code::NOT_FOUND);
+    }
     match endpoint.access {
         Access::Public => {}
         Access::Session => codes.push(Code::AUTH_REQUIRED),
