@@ -1,16 +1,14 @@
 //! A shop with all its parts: a database of its own, a Stripe stand-in, and application instances on threads of their
 //! own.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use primetech::app::{Application, Options};
 use primetech::config::{Config, Variables};
 use primetech::dev::store::{ObjectStore, StoreOptions};
 use primetech::dev::stripe::{StandInConfig, StripeStandIn};
-use primetech::schema;
 use primetech_actors::clock::{Clock, SharedClock, SystemClock};
 use primetech_actors::database::Database;
 use primetech_actors::random;
@@ -18,21 +16,18 @@ use primetech_actors::stored_file::{StoredFile, object_key};
 use primetech_actors::tenancy::registry;
 use primetech_downloads::{self as downloads, NewRelease, ReleaseName, ReleaseView};
 use primetech_s3::{Patience, Storage, StorageSettings};
-use reqwest::{Method, StatusCode};
-use secrecy::SecretString;
+use primetech_testkit::database;
+pub use primetech_testkit::{ACME, Answer, DEMO, PASSWORD, Visitor, cookie_of, until};
+use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, PgPool};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, oneshot};
-use url::Url;
 
-use crate::conformance;
+use crate::conformance::DESCRIBED;
 use crate::serving::Process;
 
-pub const DEMO: &str = "demo.test";
-pub const ACME: &str = "acme.test";
-pub const PASSWORD: &str = "correct horse battery staple";
 const STORE_KEY: &str = "store-key";
 const STORE_SECRET: &str = "store-secret";
 const BUCKET: &str = "primetech-private";
@@ -86,54 +81,6 @@ impl Drop for Instance {
     }
 }
 
-/// An answer, read to its end.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: reqwest::header::HeaderMap,
-    pub text: String,
-}
-
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
-    }
-
-    /// The canonical error's code; checks the rest of its form.
-    pub fn code(&self) -> String {
-        let body = self.json();
-        let details = &body["error"]["details"];
-        assert!(details["fieldErrors"].is_object() && body["error"]["message"].is_string(), "{self:?}");
-        assert_eq!(details["meta"]["requestId"], self.headers["x-request-id"].to_str().unwrap());
-        body["error"]["code"].as_str().unwrap().to_owned()
-    }
-
-    pub fn faulty_fields(&self) -> Vec<String> {
-        let body = self.json();
-        body["error"]["details"]["fieldErrors"].as_object().unwrap().keys().cloned().collect()
-    }
-
-    /// The body without what differs between any two requests.
-    pub fn without_request_id(&self) -> Value {
-        let mut body = self.json();
-        body["error"]["details"]["meta"]["requestId"] = Value::Null;
-        body
-    }
-
-    pub fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status.as_u16(), status, "{}", self.text);
-        self
-    }
-}
-
-/// A signed-in user of a tenant.
-#[derive(Debug, Clone)]
-pub struct Visitor {
-    pub host: &'static str,
-    pub cookie: String,
-    pub email: String,
-}
-
 impl Shop {
     pub async fn open() -> Self {
         Self::open_with(1).await
@@ -151,7 +98,7 @@ impl Shop {
 
     /// With a clock that the test moves. The provider has its own, and so refuses checkouts of another day.
     pub async fn open_clocked(instances: usize, changes: &[(&str, &str)], clock: SharedClock) -> Self {
-        let database_url = new_database().await;
+        let database_url = database::new(SEED).await;
         let (mail, stripe_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store_folder = tempfile::tempdir().unwrap();
         let store = ObjectStore::start(StoreOptions {
@@ -210,10 +157,8 @@ impl Shop {
         if let Some(body) = body {
             request = request.body(body);
         }
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let answer = Answer { status, headers, text: response.text().await.unwrap() };
-        conformance::check(&method, path, &answer);
+        let answer = Answer::read(request.send().await.unwrap()).await;
+        DESCRIBED.check(&method, path, &answer);
         answer
     }
 
@@ -239,10 +184,8 @@ impl Shop {
     /// With a `cookie` header of any bytes.
     pub async fn get_with_cookies(&self, host: &str, path: &str, cookies: &[u8]) -> Answer {
         let url = format!("http://{}{path}", self.instances[0].address);
-        let response =
-            self.http.get(url).header("host", host).header("cookie", cookies).send().await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        Answer { status, headers, text: response.text().await.unwrap() }
+        let request = self.http.get(url).header("host", host).header("cookie", cookies);
+        Answer::read(request.send().await.unwrap()).await
     }
 
     pub async fn register(&self, host: &'static str) -> Visitor {
@@ -472,15 +415,6 @@ pub fn event(kind: &str, object: Value) -> Value {
     })
 }
 
-/// Waits until `holds`, for ten seconds at the most.
-pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
-    let begun = Instant::now();
-    while !holds().await {
-        assert!(begun.elapsed() < Duration::from_secs(10), "in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// The token of a mailed link to a page of the front end.
 pub fn token_in(shop: &Shop, page: &str) -> Option<String> {
     let mail = shop.mails().into_iter().find(|mail| mail.contains(page))?;
@@ -492,11 +426,6 @@ pub fn token_in(shop: &Shop, page: &str) -> Option<String> {
             .take_while(|it| !it.is_whitespace())
             .collect(),
     )
-}
-
-pub fn cookie_of(answer: &Answer) -> String {
-    let cookie = answer.headers["set-cookie"].to_str().unwrap();
-    cookie.split(';').next().unwrap().to_owned()
 }
 
 fn variables(
@@ -549,56 +478,4 @@ fn start(variables: Variables, clock: SharedClock) -> Instance {
         });
     });
     Instance { address: told.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
-}
-
-/// A migrated and seeded database of this test's own, copied from the run's template.
-async fn new_database() -> String {
-    let server =
-        std::env::var("TEST_DATABASE_URL").expect("run by scripts/test, which sets TEST_DATABASE_URL");
-    let mut connection = PgConnection::connect(&server).await.unwrap();
-    let template = template(&server, &mut connection).await;
-    let name = format!("api_{}", random::opaque_id().simple());
-    let copy = format!("CREATE DATABASE {name} TEMPLATE {template}");
-    sqlx::raw_sql(AssertSqlSafe(copy)).execute(&mut connection).await.unwrap();
-    of_server(&server, &name)
-}
-
-/// The name of the template, which the first test of a run makes. Each test is a process of its own, so PostgreSQL keeps
-/// the others waiting meanwhile.
-async fn template(server: &str, connection: &mut PgConnection) -> String {
-    // Of this schema and this seed: a server may outlive them.
-    let mut hasher = DefaultHasher::new();
-    SEED.hash(&mut hasher);
-    schema::MIGRATIONS.iter().for_each(|migration| migration.checksum.hash(&mut hasher));
-    let name = format!("api_template_{:x}", hasher.finish());
-    let making = format!("{name}_making");
-    sqlx::raw_sql("SELECT pg_advisory_lock(20260101)").execute(&mut *connection).await.unwrap();
-    let is_there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-        .bind(&name)
-        .fetch_one(&mut *connection)
-        .await
-        .unwrap();
-    if !is_there {
-        let anew = format!("DROP DATABASE IF EXISTS {making}");
-        sqlx::raw_sql(AssertSqlSafe(anew)).execute(&mut *connection).await.unwrap();
-        let create = format!("CREATE DATABASE {making}");
-        sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *connection).await.unwrap();
-        let url = of_server(server, &making);
-        schema::migrate(&SecretString::from(url.as_str())).await.unwrap();
-        let mut seeding = PgConnection::connect(&url).await.unwrap();
-        sqlx::raw_sql(SEED).execute(&mut seeding).await.unwrap();
-        seeding.close().await.unwrap();
-        // Only what is whole bears the template's name.
-        let rename = format!("ALTER DATABASE {making} RENAME TO {name}");
-        sqlx::raw_sql(AssertSqlSafe(rename)).execute(&mut *connection).await.unwrap();
-    }
-    sqlx::raw_sql("SELECT pg_advisory_unlock(20260101)").execute(&mut *connection).await.unwrap();
-    name
-}
-
-/// The address of another database of the server.
-fn of_server(server: &str, database: &str) -> String {
-    let mut url = Url::parse(server).unwrap();
-    url.set_path(database);
-    url.into()
 }

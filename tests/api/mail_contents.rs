@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{ACME, DEMO, PASSWORD, Shop, token_in, until};
@@ -171,4 +172,56 @@ async fn names_of_any_characters_are_read_by_mail_parsers() {
         let reset = own.iter().find(|mail| mail["subject"].as_str().unwrap().ends_with(": a new password"));
         assert_eq!(reset.unwrap()["to"], json!([[name, email]]));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_change_is_mailed_and_calendars_follow() {
+    let shop = Shop::open().await;
+    let admin = shop.register(DEMO).await;
+    shop.make_admin(&admin).await;
+    let body = json!({"serviceSku": "call", "name": "Jane <b>Doe</b>", "email": "Jane@Example.com",
+                      "phone": "+44 20 7946 0000", "scheduledFor": "2027-01-31T14:00:00+02:00",
+                      "notes": "By video,\nplease."});
+    let booking = shop.post(0, DEMO, "/api/bookings", &body).await.expect(201).json()["booking"].clone();
+    let reference = booking["bkgRef"].as_str().unwrap();
+    let move_on = async |body: &Value| {
+        let headers = [("content-type", "application/json"), ("cookie", admin.cookie.as_str())];
+        let path = format!("/api/admin/bookings/{reference}");
+        shop.send(0, Method::PATCH, DEMO, &path, &headers, Some(body.to_string())).await.expect(200)
+    };
+    let mail = |words: &str| {
+        let subject = format!("Subject: Demo: booking {reference} {words}");
+        shop.mails().into_iter().find(|mail| mail.contains(&subject))
+    };
+    until("the first mail is there", async || mail("received").is_some()).await;
+    let received = mail("received").unwrap();
+    assert!(
+        received.contains("From: \"Demo\" <shop@example.com>")
+            || received.contains("From: Demo <shop@example.com>"),
+        "{received}"
+    );
+    assert!(received.contains("jane@example.com") && !received.contains("text/calendar"));
+    assert!(received.contains("text/plain") && received.contains("text/html"));
+    assert!(received.contains("Name: Jane &lt;b&gt;Doe&lt;/b&gt;"), "{received}");
+    let link = format!("https://front.example/bookings/track?bkgRef={reference}&email=jane%40example.com");
+    assert!(received.contains(&link), "{received}");
+
+    let confirm = json!({"status": "CONFIRMED", "note": "Bring <tea>."});
+    move_on(&confirm).await;
+    until("the second mail is there", async || mail("confirmed").is_some()).await;
+    let confirmed = mail("confirmed").unwrap();
+    assert!(confirmed.contains("Bring &lt;tea&gt;."));
+    for part in
+        ["method=PUBLISH", "METHOD:PUBLISH", "DTSTART:20270131T120000Z", "SEQUENCE:2", "STATUS:CONFIRMED"]
+    {
+        assert!(confirmed.contains(part), "{part}: {confirmed}");
+    }
+    let uid = |mail: &str| mail.split("UID:").nth(1).unwrap().lines().next().unwrap().to_owned();
+    move_on(&json!({"status": "CANCELLED"})).await;
+    until("the third mail is there", async || mail("cancelled").is_some()).await;
+    let cancelled = mail("cancelled").unwrap();
+    for part in ["METHOD:CANCEL", "SEQUENCE:3", "STATUS:CANCELLED"] {
+        assert!(cancelled.contains(part), "{part}: {cancelled}");
+    }
+    assert_eq!(uid(&confirmed), uid(&cancelled));
 }

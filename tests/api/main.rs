@@ -7,7 +7,6 @@ mod accounts;
 mod attempts;
 mod audit_log;
 mod background;
-mod bookings;
 mod caches;
 mod checkout;
 mod conformance;

@@ -10,8 +10,8 @@ use crate::graph::Graph;
 use crate::modules::Crate;
 use crate::tree::{self, Tree};
 
-/// What is no part of the product: measuring, and this crate.
-const TOOLS: [&str; 2] = ["loadtests", "crates/structure"];
+/// What is no part of the product: measuring, this crate, and what tests stand on.
+const TOOLS: [&str; 3] = ["loadtests", "crates/structure", "crates/testkit"];
 
 /// The workspace's members.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use plugin_loyalty::{Loyalty, LoyaltySettings};
 use primetech::Program;
@@ -12,15 +12,14 @@ use primetech::config::Variables;
 use primetech::dev::stripe::{StandInConfig, StripeStandIn};
 use primetech::schema;
 use primetech_kernel::random;
+use primetech_testkit::database;
+pub use primetech_testkit::{ACME, DEMO, Visitor, until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::PgPool;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
-use url::Url;
 
-pub const DEMO: &str = "demo.test";
-pub const ACME: &str = "acme.test";
 const STRIPE_KEY: &str = "sk_test_loyalty";
 const WEBHOOK_SECRET: &str = "whsec_loyalty";
 
@@ -81,19 +80,12 @@ impl Answer {
     }
 }
 
-pub struct Visitor {
-    pub host: &'static str,
-    pub cookie: String,
-    pub email: String,
-}
-
 impl Shop {
     pub async fn open() -> Self {
-        let database_url = new_database().await;
+        let database_url = database::new(SEED).await;
         let migrations = program().describe().unwrap().shared().migrations().to_vec();
         schema::migrate_with(&database_url.as_str().into(), &migrations).await.unwrap();
         let pool = PgPool::connect(&database_url).await.unwrap();
-        sqlx::raw_sql(SEED).execute(&pool).await.unwrap();
         let (mail, stripe_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut stand_in = StandInConfig::new(stripe_folder.path(), STRIPE_KEY.into(), WEBHOOK_SECRET.into());
         stand_in.retry_first_delay = Duration::from_millis(50);
@@ -211,15 +203,6 @@ pub fn run<'a>(arguments: &[&str], variables: impl Iterator<Item = (&'a str, &'a
     command.output().unwrap()
 }
 
-/// Waits until `holds`, for at most ten seconds.
-pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
-    let begun = Instant::now();
-    while !holds().await {
-        assert!(begun.elapsed() < Duration::from_secs(10), "in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 fn variables(database_url: &str, stripe: &str, mail: &str) -> BTreeMap<&'static str, String> {
     let variables = [
         ("NODE_ENV", "test"),
@@ -242,17 +225,4 @@ fn variables(database_url: &str, stripe: &str, mail: &str) -> BTreeMap<&'static 
         ("RATE_LIMIT", "off"),
     ];
     variables.into_iter().map(|(name, value)| (name, value.to_owned())).collect()
-}
-
-/// An empty database of this test's own.
-pub async fn new_database() -> String {
-    let server =
-        std::env::var("TEST_DATABASE_URL").expect("run by scripts/test, which sets TEST_DATABASE_URL");
-    let mut connection = PgConnection::connect(&server).await.unwrap();
-    let name = format!("loyalty_{}", random::opaque_id().simple());
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
-    let mut url = Url::parse(&server).unwrap();
-    url.set_path(&name);
-    url.into()
 }
