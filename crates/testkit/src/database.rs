@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use primetech_kernel::database::APPLICATION_ROLE;
 use primetech_kernel::random;
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -49,6 +50,9 @@ async fn template(server: &str, connection: &mut PgConnection, seed: &str) -> St
         sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *connection).await.unwrap();
         let mut making_it = PgConnection::connect(&of_server(server, &making)).await.unwrap();
         MIGRATIONS.run(&mut making_it).await.unwrap();
+        // As the program's `migrate` does: the application has to see which version it works on.
+        let grant = format!("GRANT SELECT ON {} TO {APPLICATION_ROLE}", MIGRATIONS.table_name);
+        sqlx::raw_sql(AssertSqlSafe(grant)).execute(&mut making_it).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(seed.to_owned())).execute(&mut making_it).await.unwrap();
         making_it.close().await.unwrap();
         // Only what is whole bears the template's name.
