@@ -52,7 +52,10 @@ async fn a_module_that_is_switched_off_is_not_there_for_that_tenant_alone() {
         let answers = async |host| {
             let mut answers = Vec::new();
             for endpoint in &of_module {
-                answers.push(known.leveled(&ask(endpoint, host).await));
+                // What a success says differs from call to call: a signed URL has its time.
+                let answer = ask(endpoint, host).await;
+                let code = if answer.status.is_success() { String::new() } else { answer.code() };
+                answers.push((endpoint.path, answer.status, code));
             }
             answers
         };
