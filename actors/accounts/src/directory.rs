@@ -93,17 +93,20 @@ impl SessionDirectory {
 
     /// Drops sessions that have just been ended, in this process at once; other processes hear of it.
     pub fn forget(&self, tenant: &TenantScope, tokens: &[SecretString]) {
-        for token in tokens {
-            let key = (tenant.tenant_id(), self.secret.session_hash(token.expose_secret()));
-            // One that is being read at this moment is not cached either.
-            let id = self.sessions.get(&key).map_or(Uuid::nil(), |session| session.session_id);
-            self.epoch.announce(Change::Session(id));
+        if tokens.is_empty() {
+            return;
         }
+        self.epoch.change(|| {
+            for token in tokens {
+                let token_hash = self.secret.session_hash(token.expose_secret());
+                self.sessions.remove(&(tenant.tenant_id(), token_hash));
+            }
+        });
     }
 
     /// Drops all sessions of a user that have just been ended.
     pub fn forget_user(&self, user_id: Uuid) {
-        self.epoch.announce(Change::User(user_id));
+        self.epoch.change(|| self.sessions.retain(|_, session| session.user.id != user_id));
     }
 
     /// Slides the expiry forward without making the request wait. At most one write a day for each session: the

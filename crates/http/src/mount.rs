@@ -118,17 +118,14 @@ async fn switched_on(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let tenant = request.extensions().get::<Arc<Tenant>>().cloned();
-    let is_off = |module: &str| {
+    let is_off = module.is_some_and(|module| {
+        let extensions = request.extensions();
+        let tenant = extensions.get::<Arc<Tenant>>();
         tenant.is_some_and(|tenant| {
             tenant.switched_off_modules.iter().any(|switched_off| switched_off == module)
         })
-    };
-    if module.is_some_and(is_off) {
-        Ok(request.error_response(ApiError::new(Code::NOT_FOUND)))
-    } else {
-        next.call(request).await
-    }
+    });
+    if is_off { Ok(request.error_response(ApiError::new(Code::NOT_FOUND))) } else { next.call(request).await }
 }
 
 fn route(endpoint: &Endpoint) -> Route {

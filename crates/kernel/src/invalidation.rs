@@ -86,13 +86,20 @@ impl CacheEpoch {
         }
     }
 
-    /// Applies a change to the caches of this process, at once: whoever made it need not wait for its announcement.
-    pub fn announce(&self, change: Change) {
+    /// Drops from a cache what has just changed. What is being read at this moment is not cached either. For the process
+    /// that made the change, which need not wait for its announcement.
+    pub fn change<T>(&self, drop_cached: impl FnOnce() -> T) -> T {
         let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         self.epoch.fetch_add(1, Ordering::AcqRel);
-        for subscriber in self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            subscriber(change);
-        }
+        drop_cached()
+    }
+
+    fn announce(&self, change: Change) {
+        self.change(|| {
+            for subscriber in self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                subscriber(change);
+            }
+        });
     }
 
     fn set_heard(&self, heard: bool) {
