@@ -16,10 +16,7 @@ use serde_json::json;
 
 use crate::decide::LicenceState;
 use crate::messages::{EndedActivation, LicenceView};
-use crate::store::{self, IssuedLicence};
-
-/// Keys are drawn again where one is taken: of 36^12 that hardly ever happens once.
-const KEY_TRIES: u32 = 5;
+use crate::store::{self, IssuedLicence, KEY_TRIES};
 
 /// Ended activations that are shown.
 const ENDED_SHOWN: i64 = 20;

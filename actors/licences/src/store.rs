@@ -13,6 +13,9 @@ use uuid::Uuid;
 use crate::decide::{ActivationState, Change, LicenceState, StoredStatus};
 use crate::messages::EndedActivation;
 
+/// How often a key is drawn for a licence while the drawn one is taken. Of 36^12 that hardly ever happens once.
+pub(crate) const KEY_TRIES: u32 = 5;
+
 /// The statement that reads licences with their active activations: from where, and which.
 ///
 /// A licence has one active activation at most. The order is asked for because one index alone has it: where PostgreSQL

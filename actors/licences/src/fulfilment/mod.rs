@@ -7,9 +7,7 @@ use primetech_kernel::events::Reaction;
 
 use self::store::NewLicence;
 use crate::events::{LicenceIssued, LicenceStatusChanged};
-
-/// Keys are drawn again where one is taken: of 36^12 that hardly ever happens once.
-const KEY_TRIES: u32 = 5;
+use crate::store::KEY_TRIES;
 
 /// Issues a licence for each unit of a LICENCE product.
 pub(crate) async fn issue(reaction: &mut Reaction<'_>, paid: &[&OrderPaid]) -> sqlx::Result<()> {
