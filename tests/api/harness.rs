@@ -1,7 +1,10 @@
 //! A shop with all its parts: a database of its own, a Stripe stand-in, and application instances on threads of their
 //! own.
 
+use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -18,10 +21,10 @@ use primetech_downloads::{self as downloads, NewRelease, ReleaseName, ReleaseVie
 use primetech_s3::{Patience, Storage, StorageSettings};
 use primetech_testkit::database;
 pub use primetech_testkit::{ACME, Answer, DEMO, PASSWORD, Visitor, cookie_of, until};
+use primetech_testkit::{Client, Instance};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use sqlx::{AssertSqlSafe, PgPool};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, oneshot};
 
@@ -52,8 +55,8 @@ const SEED: &str = "
 /// A running installation.
 pub struct Shop {
     pub database_url: String,
-    pub pool: PgPool,
     pub mail: TempDir,
+    client: Client,
     stripe: StripeStandIn,
     store: Mutex<Option<ObjectStore>>,
     store_endpoint: String,
@@ -63,21 +66,11 @@ pub struct Shop {
     _store_folder: TempDir,
 }
 
-struct Instance {
-    address: std::net::SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
+impl Deref for Shop {
+    type Target = Client;
 
-impl Drop for Instance {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-            && !std::thread::panicking()
-        {
-            panic!("an application did not end well");
-        }
+    fn deref(&self) -> &Client {
+        &self.client
     }
 }
 
@@ -118,12 +111,13 @@ impl Shop {
         let instances: Vec<Instance> =
             (0..instances).map(|_| start(variables.clone(), Arc::clone(&clock))).collect();
         stripe.set_webhook_endpoint(&format!("http://{}/api/webhooks/stripe", instances[0].address)).unwrap();
-        let pool = PgPool::connect(&database_url).await.unwrap();
+        let addresses = instances.iter().map(|instance| instance.address).collect();
+        let client = Client::new(&database_url, addresses, Arc::clone(&DESCRIBED)).await;
         let http = reqwest::Client::new();
         Self {
             database_url,
-            pool,
             mail,
+            client,
             stripe,
             store: Mutex::new(Some(store)),
             store_endpoint,
@@ -137,72 +131,6 @@ impl Shop {
     /// Ends all instances; what they wrote is left.
     pub fn stop(&mut self) {
         self.instances.clear();
-    }
-
-    pub async fn send(
-        &self,
-        instance: usize,
-        method: Method,
-        host: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<String>,
-    ) -> Answer {
-        let address = self.instances[instance % self.instances.len()].address;
-        let mut request =
-            self.http.request(method.clone(), format!("http://{address}{path}")).header("host", host);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        let answer = Answer::read(request.send().await.unwrap()).await;
-        DESCRIBED.check(&method, path, &answer);
-        answer
-    }
-
-    pub async fn post(&self, instance: usize, host: &str, path: &str, body: &Value) -> Answer {
-        let headers = [("content-type", "application/json")];
-        self.send(instance, Method::POST, host, path, &headers, Some(body.to_string())).await
-    }
-
-    pub async fn post_as(&self, instance: usize, visitor: &Visitor, path: &str, body: &Value) -> Answer {
-        let headers = [("content-type", "application/json"), ("cookie", visitor.cookie.as_str())];
-        self.send(instance, Method::POST, visitor.host, path, &headers, Some(body.to_string())).await
-    }
-
-    pub async fn get_as(&self, visitor: &Visitor, path: &str) -> Answer {
-        self.get_from(0, visitor, path).await
-    }
-
-    pub async fn get_from(&self, instance: usize, visitor: &Visitor, path: &str) -> Answer {
-        let headers = [("cookie", visitor.cookie.as_str())];
-        self.send(instance, Method::GET, visitor.host, path, &headers, None).await
-    }
-
-    /// With a `cookie` header of any bytes.
-    pub async fn get_with_cookies(&self, host: &str, path: &str, cookies: &[u8]) -> Answer {
-        let url = format!("http://{}{path}", self.instances[0].address);
-        let request = self.http.get(url).header("host", host).header("cookie", cookies);
-        Answer::read(request.send().await.unwrap()).await
-    }
-
-    pub async fn register(&self, host: &'static str) -> Visitor {
-        let email = format!("{}@example.com", random::opaque_id().simple());
-        let body = json!({"email": email, "password": PASSWORD, "name": "Jane"});
-        let answer = self.post(0, host, "/api/auth/register", &body).await.expect(201);
-        Visitor { host, cookie: cookie_of(&answer), email }
-    }
-
-    pub async fn make_admin(&self, visitor: &Visitor) {
-        sqlx::query("UPDATE users SET role = 'ADMIN' WHERE email = $1")
-            .bind(&visitor.email)
-            .execute(&self.pool)
-            .await
-            .unwrap();
-        let is_admin = async || self.get_as(visitor, "/api/auth/me").await.json()["user"]["role"] == "ADMIN";
-        until("the role is known", is_admin).await;
     }
 
     pub async fn check_out(&self, visitor: &Visitor, items: Value) -> Value {
@@ -220,7 +148,7 @@ impl Shop {
             .await
             .unwrap();
         let visitor = self.register(if host == DEMO { DEMO } else { ACME }).await;
-        for instance in 0..self.instances.len() {
+        for instance in 0..self.instances() {
             let known = async || {
                 let answer = self.post_as(instance, &visitor, "/api/checkout/start", &body).await;
                 answer.faulty_fields() == ["items"]
@@ -383,18 +311,6 @@ impl Shop {
         let text = |path| std::fs::read_to_string(path).unwrap().replace("=\r\n", "").replace("=3D", "=");
         files.filter(|path| path.extension().is_some_and(|extension| extension == "eml")).map(text).collect()
     }
-
-    pub async fn count(&self, sql: &str) -> i64 {
-        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool).await.unwrap()
-    }
-
-    pub async fn text(&self, sql: &str) -> String {
-        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool).await.unwrap()
-    }
-
-    pub async fn execute(&self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.pool).await.unwrap();
-    }
 }
 
 /// The provider's signature of a payload, made so many seconds ago.
@@ -463,19 +379,15 @@ fn variables(
 
 fn start(variables: Variables, clock: SharedClock) -> Instance {
     let config = Config::parse(variables).unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let (tell, told) = std::sync::mpsc::channel();
-    let thread = std::thread::spawn(move || {
-        actix_web::rt::System::new().block_on(async move {
-            let mut options = Options { threads: Some(2), clock, ..Options::default() };
-            options.limits.shutdown_notice = Duration::ZERO;
-            let application = Application::build(config, options).unwrap();
-            tell.send(application.address()).unwrap();
-            let until = async move {
-                let _ended = stopped.await;
-            };
-            application.run_until(until).await.unwrap();
-        });
-    });
-    Instance { address: told.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
+    let serve = async move |tell: Sender<(SocketAddr, ())>, stopped: oneshot::Receiver<()>| {
+        let mut options = Options { threads: Some(2), clock, ..Options::default() };
+        options.limits.shutdown_notice = Duration::ZERO;
+        let application = Application::build(config, options).unwrap();
+        tell.send((application.address(), ())).unwrap();
+        let until = async move {
+            let _ended = stopped.await;
+        };
+        application.run_until(until).await.unwrap();
+    };
+    Instance::start(serve).0
 }

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
-use std::thread::JoinHandle;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use actix::Addr;
@@ -16,6 +16,7 @@ use primetech_accounts::{Register, Role, SessionActor, SignedIn};
 use primetech_actors::clock::{ManualClock, SharedClock, SystemClock};
 use primetech_actors::system::Actors;
 use primetech_actors::tenancy::{Resolution, Tenant};
+use primetech_testkit::Instance;
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::sync::Arc;
@@ -42,11 +43,11 @@ const SEED: &str = "
 
 /// A running application. Stops when it is dropped.
 pub struct Running {
+    // Ends before the actors go.
+    instance: Instance,
     pub address: SocketAddr,
     pub actors: Actors,
     pub session: Addr<SessionActor>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -64,16 +65,12 @@ impl Running {
 
     /// Asks it to stop, and does not wait.
     pub fn ask_to_stop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
+        self.instance.ask_to_stop();
     }
 
     /// Waits until it has stopped.
     pub fn wait(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("the application ended well");
-        }
+        self.instance.wait();
     }
 
     /// The tenant of a seeded host.
@@ -112,18 +109,6 @@ mod rand {
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.ask_to_stop();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-            && !std::thread::panicking()
-        {
-            panic!("the application did not end well");
-        }
-    }
-}
-
 pub fn start() -> Running {
     start_with(limits(), &[])
 }
@@ -149,29 +134,26 @@ pub fn start_on(database_url: &str, limits: Limits, changes: &[(&str, &str)]) ->
 
 fn start_as(database_url: &str, limits: Limits, clock: SharedClock, changes: &[(&str, &str)]) -> Running {
     let config = Config::parse(variables(database_url, changes)).unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let (tell, told) = std::sync::mpsc::channel();
-    let thread = std::thread::spawn(move || {
-        actix_web::rt::System::new().block_on(async move {
-            let options = Options {
-                limits,
-                clock,
-                threads: Some(2),
-                adjust_endpoints: |endpoints| [endpoints, endpoints::all()].concat(),
-                ..Options::default()
-            };
-            let application = Application::build(config, options).unwrap();
-            let state = application.state();
-            let session = state.accounts.actor().clone();
-            tell.send((application.address(), state.actors.clone(), session)).unwrap();
-            let until = async move {
-                let _ = stopped.await;
-            };
-            application.run_until(until).await.unwrap();
-        });
-    });
-    let (address, actors, session) = told.recv().unwrap();
-    Running { address, actors, session, stop: Some(stop), thread: Some(thread) }
+    type Told = (SocketAddr, (Actors, Addr<SessionActor>));
+    let serve = async move |tell: Sender<Told>, stopped: oneshot::Receiver<()>| {
+        let options = Options {
+            limits,
+            clock,
+            threads: Some(2),
+            adjust_endpoints: |endpoints| [endpoints, endpoints::all()].concat(),
+            ..Options::default()
+        };
+        let application = Application::build(config, options).unwrap();
+        let state = application.state();
+        let session = state.accounts.actor().clone();
+        tell.send((application.address(), (state.actors.clone(), session))).unwrap();
+        let until = async move {
+            let _ = stopped.await;
+        };
+        application.run_until(until).await.unwrap();
+    };
+    let (instance, (actors, session)) = Instance::start(serve);
+    Running { address: instance.address, instance, actors, session }
 }
 
 /// Everything that a process needs, on a free port.

@@ -6,10 +6,25 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "used by tests alone")]
 
 mod answer;
+mod client;
 pub mod database;
 mod described;
+mod instance;
 mod site;
 
+use std::time::{Duration, Instant};
+
 pub use answer::{Answer, cookie_of};
+pub use client::{Client, PASSWORD, Visitor};
 pub use described::Described;
-pub use site::{ACME, DEMO, PASSWORD, Site, Visitor, until};
+pub use instance::Instance;
+pub use site::{ACME, DEMO, Site};
+
+/// Waits until `holds`, for ten seconds at the most.
+pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < Duration::from_secs(10), "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,9 +1,9 @@
 //! A running service of some modules, and its clients.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Deref;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::Sender;
 
 use actix_web::cookie::SameSite;
 use futures_util::future::LocalBoxFuture;
@@ -22,22 +22,18 @@ use primetech_kernel::invalidation::{self, CacheEpoch};
 use primetech_kernel::outbox::{
     Courier, CourierSettings, Delivery, DeliveryError, Destination, MailAllowances,
 };
-use primetech_kernel::random;
 use primetech_kernel::runtime::Runtime;
 use primetech_kernel::tenancy::{TenantDirectory, TenantScope};
 use primetech_module::{Composition, Modules, Shared};
-use reqwest::Method;
-use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, PgPool};
 use tokio::sync::{oneshot, watch};
 
-use crate::answer::{Answer, cookie_of};
+use crate::client::Client;
 use crate::database;
 use crate::described::Described;
+use crate::instance::Instance;
 
 pub const DEMO: &str = "demo.test";
 pub const ACME: &str = "acme.test";
-pub const PASSWORD: &str = "correct horse battery staple";
 const SECRET: &str = "a secret for tests, of enough bytes";
 
 /// Two tenants with the same products.
@@ -60,19 +56,16 @@ pub type Build = fn(&Runtime, Modules) -> Modules;
 
 /// Some modules, served by one or more processes' worth of threads on one database.
 pub struct Site {
-    pub database_url: String,
-    pub pool: PgPool,
-    described: Arc<Described>,
-    instances: Vec<Instance>,
-    http: reqwest::Client,
+    client: Client,
+    _instances: Vec<Instance>,
 }
 
-/// A signed-in user of a tenant.
-#[derive(Debug, Clone)]
-pub struct Visitor {
-    pub host: &'static str,
-    pub cookie: String,
-    pub email: String,
+impl Deref for Site {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 impl Site {
@@ -83,121 +76,16 @@ impl Site {
     /// So many instances on one database.
     pub async fn open_with(instances: usize, build: Build) -> Self {
         let database_url = database::new(SEED).await;
-        let mut described = None;
-        let instances = (0..instances)
+        let (instances, described): (Vec<Instance>, Vec<Arc<Described>>) = (0..instances)
             .map(|_| {
-                let (instance, of_instance) = Instance::start(&database_url, build);
-                described = Some(of_instance);
-                instance
+                let database_url = database_url.clone();
+                Instance::start(async move |tell, stopped| serve(&database_url, build, tell, stopped).await)
             })
-            .collect();
-        let pool = PgPool::connect(&database_url).await.unwrap();
-        let described = described.expect("at least one instance");
-        Self { database_url, pool, described, instances, http: reqwest::Client::new() }
-    }
-
-    pub async fn send(
-        &self,
-        instance: usize,
-        method: Method,
-        host: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<String>,
-    ) -> Answer {
-        let address = self.instances[instance % self.instances.len()].address;
-        let mut request =
-            self.http.request(method.clone(), format!("http://{address}{path}")).header("host", host);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        let answer = Answer::read(request.send().await.unwrap()).await;
-        self.described.check(&method, path, &answer);
-        answer
-    }
-
-    pub async fn post(&self, instance: usize, host: &str, path: &str, body: &Value) -> Answer {
-        let headers = [("content-type", "application/json")];
-        self.send(instance, Method::POST, host, path, &headers, Some(body.to_string())).await
-    }
-
-    pub async fn get_as(&self, visitor: &Visitor, path: &str) -> Answer {
-        let headers = [("cookie", visitor.cookie.as_str())];
-        self.send(0, Method::GET, visitor.host, path, &headers, None).await
-    }
-
-    pub async fn register(&self, host: &'static str) -> Visitor {
-        let email = format!("{}@example.com", random::opaque_id().simple());
-        let body = json!({"email": email, "password": PASSWORD, "name": "Jane"});
-        let answer = self.post(0, host, "/api/auth/register", &body).await.expect(201);
-        Visitor { host, cookie: cookie_of(&answer), email }
-    }
-
-    pub async fn make_admin(&self, visitor: &Visitor) {
-        sqlx::query("UPDATE users SET role = 'ADMIN' WHERE email = $1")
-            .bind(&visitor.email)
-            .execute(&self.pool)
-            .await
-            .unwrap();
-        for instance in 0..self.instances.len() {
-            let headers = [("cookie", visitor.cookie.as_str())];
-            let is_admin = async || {
-                let me = self.send(instance, Method::GET, visitor.host, "/api/auth/me", &headers, None).await;
-                me.json()["user"]["role"] == "ADMIN"
-            };
-            until("the role is known", is_admin).await;
-        }
-    }
-
-    pub async fn count(&self, sql: &str) -> i64 {
-        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool).await.unwrap()
-    }
-
-    pub async fn execute(&self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.pool).await.unwrap();
-    }
-}
-
-/// Waits until `holds`, for ten seconds at the most.
-pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
-    let begun = Instant::now();
-    while !holds().await {
-        assert!(begun.elapsed() < Duration::from_secs(10), "in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-struct Instance {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Instance {
-    fn start(database_url: &str, build: Build) -> (Self, Arc<Described>) {
-        let database_url = database_url.to_owned();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (tell, told) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(serve(&database_url, build, tell, stopped));
-        });
-        let (address, described) = told.recv().unwrap();
-        (Self { address, stop: Some(stop), thread: Some(thread) }, described)
-    }
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-            && !std::thread::panicking()
-        {
-            panic!("an instance did not end well");
-        }
+            .unzip();
+        let addresses = instances.iter().map(|instance| instance.address).collect();
+        // All are of the same modules.
+        let client = Client::new(&database_url, addresses, Arc::clone(&described[0])).await;
+        Self { client, _instances: instances }
     }
 }
 
@@ -205,7 +93,7 @@ impl Drop for Instance {
 async fn serve(
     database_url: &str,
     build: Build,
-    tell: std::sync::mpsc::Sender<(SocketAddr, Arc<Described>)>,
+    tell: Sender<(SocketAddr, Arc<Described>)>,
     stopped: oneshot::Receiver<()>,
 ) {
     let database = Database::connect_lazy(&database_url.into(), 8).unwrap();

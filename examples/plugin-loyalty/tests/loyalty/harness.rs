@@ -1,8 +1,10 @@
 //! A shop whose program has the plug-in: a database of its own, a Stripe stand-in, and the application on a thread.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use plugin_loyalty::{Loyalty, LoyaltySettings};
@@ -12,8 +14,8 @@ use primetech::config::Variables;
 use primetech::dev::stripe::{StandInConfig, StripeStandIn};
 use primetech::schema;
 use primetech_kernel::random;
-use primetech_testkit::database;
 pub use primetech_testkit::{ACME, DEMO, Visitor, until};
+use primetech_testkit::{Instance, database};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -46,23 +48,9 @@ pub struct Shop {
     pub pool: PgPool,
     pub mail: TempDir,
     stripe: StripeStandIn,
-    address: std::net::SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    instance: Instance,
     http: reqwest::Client,
     _stripe_folder: TempDir,
-}
-
-impl Drop for Shop {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-            && !std::thread::panicking()
-        {
-            panic!("the application did not end well");
-        }
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -91,26 +79,23 @@ impl Shop {
         stand_in.retry_first_delay = Duration::from_millis(50);
         let stripe = StripeStandIn::start(stand_in).await.unwrap();
         let variables = variables(&database_url, stripe.base_url(), mail.path().to_str().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (tell, told) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let variables: Variables = variables.iter().map(|(name, value)| (*name, value)).collect();
-                let (config, extend) = program().configure(variables).unwrap();
-                let mut options = Options { threads: Some(2), extend, ..Options::default() };
-                options.limits.shutdown_notice = Duration::ZERO;
-                let application = Application::build(config, options).unwrap();
-                tell.send(application.address()).unwrap();
-                let until = async move {
-                    let _ended = stopped.await;
-                };
-                application.run_until(until).await.unwrap();
-            });
-        });
-        let address = told.recv().unwrap();
+        let serve = async move |tell: Sender<(SocketAddr, ())>, stopped: oneshot::Receiver<()>| {
+            let variables: Variables = variables.iter().map(|(name, value)| (*name, value)).collect();
+            let (config, extend) = program().configure(variables).unwrap();
+            let mut options = Options { threads: Some(2), extend, ..Options::default() };
+            options.limits.shutdown_notice = Duration::ZERO;
+            let application = Application::build(config, options).unwrap();
+            tell.send((application.address(), ())).unwrap();
+            let until = async move {
+                let _ended = stopped.await;
+            };
+            application.run_until(until).await.unwrap();
+        };
+        let (instance, ()) = Instance::start(serve);
+        let address = instance.address;
         stripe.set_webhook_endpoint(&format!("http://{address}/api/webhooks/stripe")).unwrap();
-        let (stop, thread, http) = (Some(stop), Some(thread), reqwest::Client::new());
-        Self { database_url, pool, mail, stripe, address, stop, thread, http, _stripe_folder: stripe_folder }
+        let http = reqwest::Client::new();
+        Self { database_url, pool, mail, stripe, instance, http, _stripe_folder: stripe_folder }
     }
 
     pub async fn ask(
@@ -121,7 +106,7 @@ impl Shop {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Answer {
-        let url = format!("http://{}{path}", self.address);
+        let url = format!("http://{}{path}", self.instance.address);
         let mut request = self.http.request(method, url).header("host", host);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -138,7 +123,7 @@ impl Shop {
     pub async fn register(&self, host: &'static str) -> Visitor {
         let email = format!("{}@example.com", random::opaque_id().simple());
         let body = json!({"email": email, "password": "correct horse battery staple", "name": "Jane"});
-        let url = format!("http://{}/api/auth/register", self.address);
+        let url = format!("http://{}/api/auth/register", self.instance.address);
         let response = self.http.post(url).header("host", host).json(&body).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::CREATED);
         let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
