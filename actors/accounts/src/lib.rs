@@ -37,7 +37,7 @@ const RESET_MAIL: &str = "mail.reset-password";
 
 impl Module for Accounts {
     const NAME: &'static str = "accounts";
-    // Whoever signs in to another module does so here.
+    // Users of every module sign in here.
     const SWITCHABLE: bool = false;
 
     fn surface(self: &Arc<Self>, on: &mut Surface) {

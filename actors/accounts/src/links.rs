@@ -77,8 +77,8 @@ impl Links {
 
     /// Has a link mailed to the user of an address, who may get it unless the address was mailed too often.
     ///
-    /// Runs the same statements whoever the user is and whether there is one, and writes a message that is dropped at
-    /// delivery if no mail leaves: the request takes as long.
+    /// Runs the same statements for every address, known or not, and always writes a message, which delivery drops if no
+    /// mail leaves. So every request takes equally long.
     pub async fn request(
         &self,
         tx: &mut TenantTx,

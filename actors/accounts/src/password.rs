@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(setting(NOBODY), setting(&hash("vR7#kq2!mZp0")?));
         let salt_and_hash = |hash: &str| hash.rsplit('$').take(2).map(str::len).collect::<Vec<_>>();
         assert_eq!(salt_and_hash(NOBODY), salt_and_hash(&hash("vR7#kq2!mZp0")?));
-        // It is one, and whoever knows its password is nobody all the same.
+        // The hash is valid, and its password signs nobody in.
         let parsed = PasswordHash::new(NOBODY).map_err(|error| Fault::internal(error.to_string()))?;
         assert!(argon2id().verify_password(b"a password that nobody has", &parsed).is_ok());
         Ok(())

@@ -65,7 +65,7 @@ impl Downloads {
 
     /// A URL to a release's file that is good for `lifetime` from now on. `NotFound` if the viewer may not see the release.
     ///
-    /// The store is asked for the file first: a URL that leads nowhere is worth nothing to whoever waits for it.
+    /// Asks the store for the file first, so that no URL leads nowhere.
     pub async fn sign_download(
         &self,
         viewer: &Viewer,

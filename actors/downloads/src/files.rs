@@ -24,7 +24,7 @@ pub struct Validity {
     pub lifetime: Duration,
 }
 
-/// A request that the store will take from whoever has it. `Debug` leaves the URL out.
+/// A signed request. The store serves anyone who has it, so `Debug` leaves the URL out.
 #[derive(Clone)]
 pub struct SignedUrl {
     pub url: String,

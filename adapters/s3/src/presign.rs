@@ -17,7 +17,7 @@ pub struct Terms {
     pub ttl: Duration,
 }
 
-/// A request that the store will take from whoever has it. `Debug` leaves the URL out.
+/// A signed request. The store serves anyone who has it, so `Debug` leaves the URL out.
 #[derive(Clone)]
 pub struct SignedUrl {
     pub url: String,

@@ -1,4 +1,4 @@
-//! What the events of a batch changed of an order, and what is told of it.
+//! The changes that a batch of provider events makes to an order, and the events that tell of them.
 
 use chrono::{DateTime, Utc};
 

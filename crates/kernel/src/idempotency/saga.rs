@@ -57,7 +57,7 @@ pub enum NotPlaced<E> {
     Refused(E),
     /// By the work. The claim holds: its answer is to be saved, or, without one, the key is to be free again.
     Settle { error: E, claim: HeldClaim, answer: Option<SavedAnswer> },
-    /// Whether the order was written could not be found out.
+    /// We could not confirm whether anything was placed.
     Unknown,
 }
 
